@@ -83,11 +83,14 @@ type BatchAnswer struct {
 }
 
 // Read asks a learner for the entries from offset From, or, with Credit only, grants a running stream more bytes.
+// The reader sends one at least every five seconds, be it for no more credit: a stream that was not heard
+// from for thirty seconds ends.
 type Read struct {
 	Stream   uint64 // chosen by the reader; names the stream on that learner
-	From     Offset // first offset wanted; 0: no new stream, only credit
+	From     Offset // first offset wanted; 0 (and no Since): no new stream, only credit
 	Credit   uint32 // bytes that the learner may send before it must wait
 	MaxBytes uint32 // of one chunk
+	Since    Stamp  // with From = 0: begin at the first entry whose stamp is at or after it
 	Stop     bool
 }
 
