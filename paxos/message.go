@@ -308,6 +308,7 @@ const (
 	GenesisAbort    GenesisStep = 5 // founder
 	GenesisAborted  GenesisStep = 6 // acceptor or keeper: durably aborted
 	GenesisRefused  GenesisStep = 7 // holds another genesis of this log, or is not the listed incarnation; State says what
+	GenesisJoin     GenesisStep = 8 // proposer → an acceptor that a chosen membership added; carries Record and Membership
 )
 
 // GenesisMsg is one step. Its envelope's Genesis is zero only in a request without an id; ID names the genesis.
@@ -320,6 +321,8 @@ type GenesisMsg struct {
 	Run         uint64
 	State       LogState
 	Holds       GenesisID // with GenesisRefused: what it holds instead
+
+	Membership *Membership // with GenesisJoin: the chosen membership that lists the addressee; else nil
 }
 
 // FetchWhat selects what a fetch returns.
