@@ -1,0 +1,45 @@
+package acceptor
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/paxosd/paxosd/paxos"
+)
+
+// learned gathers a vote to be published. Votes of one service turn for one log and ballot share a message.
+func (a *Acceptor) learned(g *group, p *parked, out *Output) {
+	if g.learn != nil && (g.learn.Ballot != p.ballot || len(g.learn.Votes) == paxos.MaxVotesPerLearn) {
+		a.publish(g, out)
+	}
+	if g.learn == nil {
+		g.learn = &paxos.Learn{Voter: a.voter(), Ballot: p.ballot}
+		if !slices.Contains(a.learns, g) {
+			a.learns = append(a.learns, g)
+		}
+	}
+	g.learn.Votes = append(g.learn.Votes, paxos.SlotSum{Slot: p.slot, Checksum: p.checksum})
+}
+
+// Flush publishes the votes gathered since the last Flush. The service calls it at the end of each turn, with the
+// turn's Output or a later one: the messages leave after the votes' records are durable, wherever those were.
+func (a *Acceptor) Flush(out *Output) {
+	for _, g := range a.learns {
+		if g.learn != nil {
+			a.publish(g, out)
+		}
+	}
+	clear(a.learns)
+	a.learns = a.learns[:0]
+}
+
+// publish sends the gathered votes in slot order, each slot once.
+func (a *Acceptor) publish(g *group, out *Output) {
+	bySlot := func(x, y paxos.SlotSum) int { return cmp.Compare(x.Slot, y.Slot) }
+	if !slices.IsSortedFunc(g.learn.Votes, bySlot) {
+		slices.SortStableFunc(g.learn.Votes, bySlot)
+	}
+	g.learn.Votes = slices.CompactFunc(g.learn.Votes, func(x, y paxos.SlotSum) bool { return x.Slot == y.Slot })
+	a.say(g, g.learn, out)
+	g.learn = nil
+}
