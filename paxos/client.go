@@ -130,6 +130,29 @@ type ReadAnswer struct {
 	Batches []ReadBatch
 }
 
+// Get asks a learner for a few entries, answered in plain JSON so that any NATS client can read.
+type Get struct {
+	From Offset // first offset wanted, from 1
+	Max  uint32 // entries, at least 1 and at most MaxGetEntries
+}
+
+// Entry is one entry with its place in the log.
+type Entry struct {
+	Offset  Offset
+	Stamp   Stamp
+	Headers []Header
+	Payload []byte
+}
+
+// GetAnswer answers Get. Entries are dense; the transport cuts what does not fit one message.
+type GetAnswer struct {
+	Learner string
+	Code    ReadCode
+	First   Offset // with ReadGone and ReadElsewhere: the first offset held
+	Last    Offset // last offset sequenced at this learner
+	Entries []Entry
+}
+
 func (*Append) Kind() Kind      { return KindAppend }
 func (*Batch) Kind() Kind       { return KindBatch }
 func (*Open) Kind() Kind        { return KindOpen }
@@ -137,3 +160,5 @@ func (*Admin) Kind() Kind       { return KindAdmin }
 func (*BatchAnswer) Kind() Kind { return KindBatchAnswer }
 func (*Read) Kind() Kind        { return KindRead }
 func (*ReadAnswer) Kind() Kind  { return KindReadAnswer }
+func (*Get) Kind() Kind         { return KindGet }
+func (*GetAnswer) Kind() Kind   { return KindGetAnswer }

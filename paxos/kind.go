@@ -63,6 +63,7 @@ const (
 	KindVotesAnswer      Kind = 69
 	KindCheckpointAnswer Kind = 70
 	KindBatchAnswer      Kind = 71
+	KindGetAnswer        Kind = 72 // JSON
 	// KindNoResponders is made by the receiving transport from the broker's 503; it never travels.
 	KindNoResponders Kind = 127
 )
@@ -90,7 +91,7 @@ var kindTokens = map[Kind]string{
 	KindOpen: "open", KindAdmin: "admin", KindAskAnswer: "ask-answer", KindLiveAnswer: "live-answer",
 	KindIdentAnswer: "ident-answer", KindReadAnswer: "read-answer", KindFetchAnswer: "fetch-answer",
 	KindVotesAnswer: "votes-answer", KindCheckpointAnswer: "checkpoint-answer", KindBatchAnswer: "batch-answer",
-	KindNoResponders: "no-responders",
+	KindGetAnswer: "get-answer", KindNoResponders: "no-responders",
 }
 
 // String returns the subject token of k, or "unknown".

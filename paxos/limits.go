@@ -50,6 +50,21 @@ const (
 	// MaxBeaconItems bounds the logs in one beacon; what does not fit goes into the next.
 	MaxBeaconItems = 1024
 
+	// MaxFetchValues bounds the values in one answer to a fetch, of chosen values or of votes.
+	MaxFetchValues = 4096
+
+	// MaxReadBatches bounds the batches in one chunk of a read.
+	MaxReadBatches = 16384
+
+	// MaxGetEntries bounds the entries of one get, which answers in JSON.
+	MaxGetEntries = 1000
+
+	// MaxIdentLogs bounds the logs that a process tells of in one answer to ident.
+	MaxIdentLogs = 1024
+
+	// MaxTextBytes bounds a text for people in an answer.
+	MaxTextBytes = 1024
+
 	// MaxSuccession bounds the names in a beacon's order of succession.
 	MaxSuccession = 64
 )
