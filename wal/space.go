@@ -1,0 +1,104 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Space says how much room a store takes and has.
+type Space struct {
+	StoreBytes uint64 // on disk, ballast left out
+	FreeBytes  uint64 // of the disk; 0 with TotalBytes 0 where the file system does not say
+	TotalBytes uint64
+	Ballast    bool   // the ballast is held, or none is wanted
+	Full       bool   // past the high-water mark or below the free share: no new batches (PROTOCOL K5)
+	Why        string // with Full: which, in figures
+}
+
+const (
+	// A store that was full is so until it is this much better, so that it does not change with every trim.
+	spaceLeaveEighths = 7 // of the high-water mark
+	spaceLeavePercent = 1 // of the disk, above the free share
+)
+
+// spaceWatch remembers whether the store was full.
+type spaceWatch struct {
+	mu      sync.Mutex
+	full    bool
+	ballast ballast
+}
+
+// Space measures. The service calls it every second or so, from a goroutine that may wait: it also makes the ballast, when
+// that is not there and there is room for it.
+func (s *store) Space() (Space, error) {
+	m := s.db.Metrics()
+	sp := Space{StoreBytes: m.DiskSpaceUsage()}
+	usage, err := s.opts.FS.GetDiskUsage(s.dir)
+	switch {
+	case errors.Is(err, vfs.ErrUnsupported):
+	case err != nil:
+		return sp, fmt.Errorf("measure free space of store %s: %w", s.dir, err)
+	default:
+		sp.FreeBytes, sp.TotalBytes = usage.AvailBytes, usage.TotalBytes
+	}
+	w := &s.space
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	sp.Why = s.whyFull(&sp, w.full)
+	sp.Full = sp.Why != ""
+	w.full = sp.Full
+	sp.Ballast, err = s.keepBallast(&sp)
+	return sp, err
+}
+
+// whyFull is empty unless the store is full.
+func (s *store) whyFull(sp *Space, was bool) string {
+	high, least := s.opts.HighWaterBytes, s.opts.MinFreePercent
+	if was {
+		high = high / 8 * spaceLeaveEighths
+		if least > 0 {
+			least += spaceLeavePercent
+		}
+	}
+	if high > 0 && sp.StoreBytes > high {
+		return fmt.Sprintf("store holds %d bytes, its high-water mark is %d", sp.StoreBytes, s.opts.HighWaterBytes)
+	}
+	if sp.TotalBytes > 0 && sp.FreeBytes < sp.TotalBytes/100*least {
+		return fmt.Sprintf("disk has %d of %d bytes free, less than %d %%", sp.FreeBytes, sp.TotalBytes, s.opts.MinFreePercent)
+	}
+	return ""
+}
+
+// keepBallast makes the ballast if it is not there and the disk would not be full with it.
+func (s *store) keepBallast(sp *Space) (held bool, err error) {
+	b := &s.space.ballast
+	if b.bytes == 0 {
+		return true, nil
+	}
+	if held, err := b.held(); held || err != nil {
+		return held, err
+	}
+	if sp.Full || sp.TotalBytes > 0 && (sp.FreeBytes < 2*b.bytes || sp.FreeBytes-b.bytes < sp.TotalBytes/100*s.opts.MinFreePercent) {
+		return false, nil
+	}
+	if err := b.fill(); err != nil {
+		return false, fmt.Errorf("make ballast %s: %w", b.path, err)
+	}
+	return true, nil
+}
+
+// giveBackBallast makes room for an engine that is about to open on a disk without any.
+func (s *store) giveBackBallast() error {
+	usage, err := s.opts.FS.GetDiskUsage(s.dir)
+	if err != nil {
+		return nil // a ballast is a courtesy; opening says itself what it cannot do
+	}
+	if usage.AvailBytes >= reopenMemTables*s.opts.MemTableBytes {
+		return nil
+	}
+	_, err = s.space.ballast.release()
+	return err
+}
