@@ -124,7 +124,6 @@ func (c *Chosen) search(g paxos.GenesisID, reached func(*Slot) bool) (s Slot, ok
 	if err != nil {
 		return Slot{}, false, c.readFailed(err)
 	}
-	s.Body = append([]byte(nil), s.Body...)
 	return s, ok, nil
 }
 
@@ -134,7 +133,7 @@ func (c *Chosen) bisect(g paxos.GenesisID, reached func(*Slot) bool) (s Slot, ok
 		return Slot{}, false, err
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
-	var scratch, key []byte
+	var scratch []byte
 	at := func() error {
 		return readSlotRecord(it, &scratch, func(t paxos.Slot, r reader) error { return s.decode(r, t) })
 	}
@@ -144,7 +143,7 @@ func (c *Chosen) bisect(g paxos.GenesisID, reached func(*Slot) bool) (s Slot, ok
 	if err := at(); err != nil {
 		return Slot{}, false, err
 	}
-	low := s.Slot // nothing below it is reached
+	low := s.Slot // the first that may be
 	if !it.Last() {
 		return Slot{}, false, it.Error()
 	}
@@ -154,16 +153,10 @@ func (c *Chosen) bisect(g paxos.GenesisID, reached func(*Slot) bool) (s Slot, ok
 	if !reached(&s) {
 		return Slot{}, false, nil
 	}
-	for high := s.Slot; ; { // high is reached, and s is one that is
-		if low >= high {
-			break
-		}
+	high := s.Slot // reached
+	for low < high {
 		middle := low + (high-low)/2
-		key = appendSlotKey(key[:0], kindSlot, g, middle)
-		if !it.SeekGE(key) || string(it.Key()) != string(key) {
-			return Slot{}, false, errors.Join(it.Error(), corruptf("key %x: the slot is not there", key))
-		}
-		if err := at(); err != nil {
+		if s, err = exactly(it, g, middle); err != nil {
 			return Slot{}, false, err
 		}
 		if reached(&s) {
@@ -171,24 +164,24 @@ func (c *Chosen) bisect(g paxos.GenesisID, reached func(*Slot) bool) (s Slot, ok
 		} else {
 			low = middle + 1
 		}
-		if low >= high && s.Slot != high {
-			return c.exactly(it, g, high)
-		}
 	}
-	s.Body = append([]byte(nil), s.Body...)
-	return s, true, nil
+	s, err = exactly(it, g, low)
+	return s, err == nil, err
 }
 
-// exactly reads one slot that must be there.
-func (c *Chosen) exactly(it *pebble.Iterator, g paxos.GenesisID, t paxos.Slot) (s Slot, ok bool, err error) {
+// exactly reads one slot that must be there. Body is the caller's.
+func exactly(it *pebble.Iterator, g paxos.GenesisID, t paxos.Slot) (s Slot, err error) {
 	key := appendSlotKey(nil, kindSlot, g, t)
 	if !it.SeekGE(key) || string(it.Key()) != string(key) {
-		return Slot{}, false, errors.Join(it.Error(), corruptf("key %x: the slot is not there", key))
+		if err := it.Error(); err != nil {
+			return Slot{}, err
+		}
+		return Slot{}, corruptf("key %x: the slot is not there", key)
 	}
 	var scratch []byte
 	err = readSlotRecord(it, &scratch, func(t paxos.Slot, r reader) error { return s.decode(r, t) })
 	s.Body = append([]byte(nil), s.Body...)
-	return s, err == nil, err
+	return s, err
 }
 
 // firstSlot returns the first slot held, or 0.
