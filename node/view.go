@@ -212,3 +212,18 @@ func readBatches(a *sequencer.Applied) ([]paxos.ReadBatch, error) {
 	}
 	return bs, nil
 }
+
+// offsetSince returns the first offset in memory whose stamp is at or after s. ok is false if memory cannot tell.
+func (v *view) offsetSince(s paxos.Stamp) (o paxos.Offset, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.chunks) == 0 || v.chunks[0].stamp >= s {
+		return 0, false // an earlier one may be in the store
+	}
+	for i := range v.chunks {
+		if c := &v.chunks[i]; c.stamp >= s && c.first <= c.last {
+			return c.first, true
+		}
+	}
+	return v.last + 1, true
+}

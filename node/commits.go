@@ -1,0 +1,70 @@
+package node
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/paxosd/paxosd/paxos"
+)
+
+// Committer makes records durable, in order, a group at a time.
+type Committer interface {
+	// Submit adds recs to the group that forms; they become durable together or not at all. done is called, in the order of
+	// Submit and from one goroutine, when they and all before are durable. With no recs it waits for what came before. It keeps
+	// no reference to recs. An error means that nothing will come of recs and that the process must end.
+	Submit(recs []paxos.Record, done func(written uint64)) error
+	// Written returns the newest durable write number.
+	Written() uint64
+}
+
+// commits hands a loop's output to a store and lets envelopes go when they may: at once, or after the records of this
+// turn and of every earlier one (PROTOCOL A1). The loop owns it; completions come from the store's goroutine.
+type commits struct {
+	store Committer
+	send  func(*paxos.Envelope)
+	fail  func(error)
+
+	unsettled atomic.Int64 // groups submitted and not durable yet
+}
+
+// leave sends what may leave now.
+func (c *commits) leave(envs []paxos.Envelope) {
+	for i := range envs {
+		env := envs[i]
+		stamp(&env, c.store.Written())
+		c.send(&env)
+	}
+}
+
+// submit makes recs durable and then sends after, then calls done, if any. Where nothing is under way and there is nothing to
+// write, that is at once.
+func (c *commits) submit(recs []paxos.Record, after []paxos.Envelope, done func()) {
+	if len(recs) == 0 {
+		if len(after) == 0 && done == nil {
+			return
+		}
+		if c.unsettled.Load() == 0 {
+			c.leave(after)
+			if done != nil {
+				done()
+			}
+			return
+		}
+	}
+	after = slices.Clone(after)
+	c.unsettled.Add(1)
+	err := c.store.Submit(recs, func(written uint64) {
+		for i := range after {
+			stamp(&after[i], written)
+			c.send(&after[i])
+		}
+		if done != nil {
+			done()
+		}
+		// Only now: a later envelope that finds nothing under way must not overtake these.
+		c.unsettled.Add(-1)
+	})
+	if err != nil {
+		c.fail(err)
+	}
+}

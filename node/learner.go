@@ -1,0 +1,419 @@
+package node
+
+import (
+	"fmt"
+	"sort"
+	"sync"
+
+	"github.com/paxosd/paxosd/paxos"
+	"github.com/paxosd/paxosd/paxos/genesis"
+	"github.com/paxosd/paxosd/paxos/learner"
+	"github.com/paxosd/paxosd/paxos/sequencer"
+)
+
+// LearnerConfig is what a learner's service is made of. The service restores its cores from Store at Start and closes
+// neither store nor transport.
+type LearnerConfig struct {
+	Cluster     string
+	Name        string
+	Incarnation paxos.Incarnation
+	Boot        uint64
+	Run         uint64
+	Version     string
+	Seed        uint64
+	BufferBytes int
+
+	Acceptors []string // asked which logs there are
+	Learners  []string // all of the cluster, this one too; asked for what is missing here
+
+	Store     ChosenStore
+	Transport Transport
+	Clock     Clock
+	Observer  Observer
+	Streamed  func(bytes, entries int) // told of what readers were sent; may be nil
+	Failed    func(error)              // as AcceptorConfig.Failed
+}
+
+// Learner is a learner's service: one loop that owns the cores of all logs, a goroutine for each reader, and one that
+// answers fetches from the store.
+type Learner struct {
+	cfg     LearnerConfig
+	loop    loop
+	commits commits
+	streams *streams
+	jobs    *mailbox
+	stop    chan struct{}
+	wg      sync.WaitGroup
+
+	reqs        requests
+	coreRequest func() uint64
+	part        *genesis.Participant
+	dir         *directory
+	logs        map[paxos.GenesisID]*learnerLog
+	order       []*learnerLog // by log name
+
+	// Of the turn that runs.
+	records []paxos.Record
+	envs    []paxos.Envelope
+	out     paxos.Output
+	events  []paxos.Event
+	durable []prefix
+
+	mu    sync.Mutex
+	views map[paxos.GenesisID]*view
+	byLog map[string]*learnerLog
+}
+
+// prefix is how far a log's records of one turn go.
+type prefix struct {
+	log  *learnerLog
+	slot paxos.Slot
+	hash paxos.Hash
+}
+
+// NewLearner returns a service that does nothing until Start.
+func NewLearner(cfg LearnerConfig) *Learner {
+	s := &Learner{
+		cfg: cfg, jobs: newMailbox(), stop: make(chan struct{}),
+		logs: make(map[paxos.GenesisID]*learnerLog), views: make(map[paxos.GenesisID]*view), byLog: make(map[string]*learnerLog),
+	}
+	if s.cfg.Streamed == nil {
+		s.cfg.Streamed = func(int, int) {}
+	}
+	s.coreRequest = s.reqs.source(askerCore)
+	s.commits = commits{store: cfg.Store, send: s.send, fail: cfg.Failed}
+	s.streams = newStreams(cfg.Name, cfg.Run, cfg.Transport, s.failRead, s.cfg.Streamed)
+	self := paxos.Ident{Asker: cfg.Name, Role: paxos.RoleLearner, Incarnation: cfg.Incarnation, Boot: cfg.Boot, Run: cfg.Run}
+	s.dir = newDirectory(self, cfg.Acceptors, cfg.Learners, s.reqs.source(askerDirectory))
+	s.loop.deliver = s.deliver
+	s.loop.tick = s.tick
+	s.loop.flush = s.flush
+	return s
+}
+
+// Start restores what the store holds and begins to serve. It returns an error if the store contradicts itself.
+func (s *Learner) Start() error {
+	stored, err := s.cfg.Store.Load()
+	if err != nil {
+		return fmt.Errorf("learner %q: load: %w", s.cfg.Name, err)
+	}
+	held := make([]genesis.Held, 0, len(stored))
+	for i := range stored {
+		l := &stored[i]
+		held = append(held, genesis.Held{Log: l.Log, ID: l.Genesis, State: l.State, Record: l.Record, Epoch: l.Epoch})
+	}
+	s.part, err = genesis.NewParticipant(genesis.ParticipantConfig{
+		Cluster: s.cfg.Cluster, Name: s.cfg.Name, Role: paxos.RoleLearner, Incarnation: s.cfg.Incarnation, Run: s.cfg.Run,
+	}, held)
+	if err != nil {
+		return fmt.Errorf("learner %q: %w", s.cfg.Name, err)
+	}
+	for i := range stored {
+		if err := s.reopen(&stored[i]); err != nil {
+			return fmt.Errorf("learner %q: %w", s.cfg.Name, err)
+		}
+	}
+	s.loop.start()
+	s.wg.Add(1)
+	go s.runJobs()
+	return nil
+}
+
+// reopen goes on with a stored log.
+func (s *Learner) reopen(l *StoredLog) error {
+	if l.State != paxos.LogLive {
+		return nil
+	}
+	g, seq, err := restore(s.cfg.Store, l)
+	if err != nil {
+		return err
+	}
+	ll := s.add(g, l.Record)
+	ll.marks = l.Marks
+	if seq.Through() == 0 {
+		// Nothing was learned yet: maybe the others are far ahead, and have forgotten the beginning.
+		ll.boot = learner.NewBootstrap(ll.config())
+		return nil
+	}
+	first := paxos.Offset(1)
+	if l.Start > 1 {
+		c, err := s.cfg.Store.CheckpointAt(l.Genesis, l.Start-1)
+		if err != nil {
+			return err
+		}
+		first = c.Last + 1
+		if c.Slot != l.Start-1 {
+			first, err = s.firstOffset(l)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	ll.begin(seq, l.Start, first)
+	if l.Diverged != "" {
+		ll.diverged = l.Diverged
+		ll.view.stop()
+	}
+	return nil
+}
+
+// firstOffset returns the first offset of the first slot held.
+func (s *Learner) firstOffset(l *StoredLog) (o paxos.Offset, err error) {
+	err = s.cfg.Store.Slots(l.Genesis, l.Start, l.Start, 1, func(st StoredSlot) error {
+		o = st.First
+		return nil
+	})
+	return o, err
+}
+
+// add makes the state of a log that begins or goes on.
+func (s *Learner) add(g *paxos.Genesis, record []byte) *learnerLog {
+	ll := &learnerLog{svc: s, log: g.Log, id: g.ID, record: record, gen: g}
+	s.logs[g.ID] = ll
+	i := sort.Search(len(s.order), func(i int) bool { return s.order[i].log >= g.Log })
+	s.order = append(s.order, nil)
+	copy(s.order[i+1:], s.order[i:])
+	s.order[i] = ll
+	s.dir.pin(g.Log, g.ID)
+	s.mu.Lock()
+	s.byLog[g.Log] = ll
+	s.mu.Unlock()
+	return ll
+}
+
+// publish makes a log's view visible to readers.
+func (s *Learner) publish(g *learnerLog) {
+	s.mu.Lock()
+	s.views[g.id] = g.view
+	s.mu.Unlock()
+}
+
+// Receive takes a message from the transport; it may block while the learner is busy.
+func (s *Learner) Receive(env *paxos.Envelope) { s.loop.receive(env) }
+
+// Reconnected tells that the broker was away: messages were lost, and logs may have been founded meanwhile.
+func (s *Learner) Reconnected() { s.loop.post(s.dir.refresh) }
+
+// Stop ends every stream, so that readers go elsewhere, then the service, and waits for its goroutines.
+func (s *Learner) Stop() {
+	s.streams.close()
+	close(s.stop)
+	s.loop.end()
+	s.jobs.close()
+	s.wg.Wait()
+}
+
+// QueueLength returns how many messages wait for the loop, Readers how many streams are served.
+func (s *Learner) QueueLength() int { return s.loop.box.length() }
+
+// Readers returns how many streams are served.
+func (s *Learner) Readers() int { return s.streams.count() }
+
+func (s *Learner) send(env *paxos.Envelope) {
+	// What is not sent is lost, as on any network: it is asked for again.
+	_ = s.cfg.Transport.Send(env)
+}
+
+func (s *Learner) failRead(err error) {
+	s.cfg.Failed(fmt.Errorf("learner %q: read: %w", s.cfg.Name, err))
+}
+
+func (s *Learner) voter() paxos.Voter {
+	return paxos.Voter{Name: s.cfg.Name, Incarnation: s.cfg.Incarnation, Boot: s.cfg.Boot, Run: s.cfg.Run}
+}
+
+func (s *Learner) note(ev paxos.Event) { s.events = append(s.events, ev) }
+
+// taken remembers how far the log goes once this turn's records are durable.
+func (s *Learner) taken(g *learnerLog, a *sequencer.Applied) {
+	for i := range s.durable {
+		if s.durable[i].log == g {
+			s.durable[i].slot, s.durable[i].hash = a.Slot, a.Hash
+			return
+		}
+	}
+	s.durable = append(s.durable, prefix{log: g, slot: a.Slot, hash: a.Hash})
+}
+
+func (s *Learner) tick() {
+	now := s.cfg.Clock.Now()
+	for _, g := range s.order {
+		g.tick(now)
+	}
+	s.dir.tick(now, &s.out)
+}
+
+// flush ends a turn: one group of records over all logs; what it makes durable is reported after.
+func (s *Learner) flush() {
+	now := s.cfg.Clock.Now()
+	for _, g := range s.order {
+		g.settle(now)
+	}
+	s.events = append(s.events, s.out.Events...)
+	observe(s.cfg.Observer, paxos.RoleLearner, s.cfg.Name, s.events)
+	s.commits.leave(s.envs)
+	s.commits.leave(s.out.Now)
+	s.records = append(s.records, s.out.Records...)
+	var done func()
+	if len(s.durable) > 0 {
+		through := append([]prefix(nil), s.durable...)
+		done = func() { s.settled(through) }
+	}
+	s.commits.submit(s.records, s.out.After, done)
+	clear(s.records)
+	clear(s.envs)
+	clear(s.events)
+	s.records, s.envs, s.events, s.durable = s.records[:0], s.envs[:0], s.events[:0], s.durable[:0]
+	s.out.Reset()
+}
+
+// settled is told by the store that a turn's slots are durable.
+func (s *Learner) settled(through []prefix) {
+	for i := range through {
+		p := &through[i]
+		p.log.view.storedThrough(p.slot)
+	}
+	s.loop.post(func() {
+		now := s.cfg.Clock.Now()
+		for i := range through {
+			p := &through[i]
+			p.log.report.durable(p.slot, p.hash, p.log.view.marks().start)
+			p.log.tickReport(now)
+		}
+	})
+}
+
+// runJobs answers what needs the store, one at a time, so that the loop never waits for a disk.
+func (s *Learner) runJobs() {
+	defer s.wg.Done()
+	var jobs []event
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-s.jobs.wake:
+			jobs = s.jobs.take(jobs)
+			for i := range jobs {
+				jobs[i].call()
+			}
+		}
+	}
+}
+
+// LearnerStatus is one log on a learner, for people.
+type LearnerStatus struct {
+	Log      string
+	Genesis  paxos.GenesisID
+	Through  paxos.Slot
+	Known    paxos.Slot
+	Last     paxos.Offset
+	First    paxos.Offset
+	Hash     paxos.Hash
+	Stable   paxos.Slot
+	Durable  paxos.Slot
+	Leader   paxos.Ballot
+	Keeper   bool
+	Begun    bool // false until it is known where to begin
+	CaughtUp bool
+	Stopped  string
+}
+
+// Status returns the state of every log. It asks the loop and waits for it.
+func (s *Learner) Status() []LearnerStatus {
+	return ask(&s.loop, func() []LearnerStatus {
+		all := make([]LearnerStatus, 0, len(s.order))
+		for _, g := range s.order {
+			all = append(all, g.status())
+		}
+		return all
+	})
+}
+
+func (g *learnerLog) status() LearnerStatus {
+	st := LearnerStatus{Log: g.log, Genesis: g.id, Stopped: g.diverged}
+	if g.core == nil {
+		return st
+	}
+	seq := g.core.Sequencer()
+	mk := g.view.marks()
+	stable, _ := seq.Stable()
+	st.Through, st.Known, st.Last, st.First = mk.through, g.core.Known(), mk.last, mk.first
+	st.Hash, st.Stable, st.Durable = seq.Hash(), stable, g.report.slot
+	st.Leader, st.Begun, st.CaughtUp = g.report.leader, true, g.core.CaughtUp()
+	st.Keeper = seq.Keepers().Index(g.svc.cfg.Name, g.svc.cfg.Incarnation) >= 0
+	if err := g.core.Stopped(); err != nil && st.Stopped == "" {
+		st.Stopped = err.Error()
+	}
+	return st
+}
+
+// streamSource joins a view with the store behind it.
+type streamSource struct {
+	*view
+	store ChosenStore
+}
+
+// batchesFrom reads memory first, then the store.
+func (src streamSource) batchesFrom(from paxos.Offset, maxBytes int) ([]paxos.ReadBatch, paxos.Slot, paxos.Hash, error) {
+	if bs, slot, hash, ok := src.view.batchesFrom(from, maxBytes); ok {
+		return bs, slot, hash, nil
+	}
+	t, ok, err := src.store.SlotOf(src.genesis, from)
+	if err != nil || !ok {
+		return nil, 0, paxos.Hash{}, err
+	}
+	var (
+		bs   []paxos.ReadBatch
+		slot paxos.Slot
+		hash paxos.Hash
+		size int
+	)
+	err = src.store.Slots(src.genesis, t, src.marks().through, maxBytes, func(s StoredSlot) error {
+		all, err := decodeStored(s.Value, s.Meta, s.First, s.Stamp)
+		if err != nil {
+			return fmt.Errorf("log %q slot %d: %w", src.log, s.Slot, err)
+		}
+		for i := range all {
+			b := &all[i]
+			if b.First+paxos.Offset(b.Count) <= from {
+				continue
+			}
+			if size > 0 && size+batchCost(b) > maxBytes {
+				return errEnough
+			}
+			bs = append(bs, *b)
+			size += batchCost(b)
+		}
+		slot, hash = s.Slot, s.Hash
+		return nil
+	})
+	if err == errEnough { //nolint:errorlint // the store returns what the callback returned, untouched
+		err = nil
+	}
+	return bs, slot, hash, err
+}
+
+// offsetSince looks for a point in time.
+func (src streamSource) offsetSince(since paxos.Stamp) (paxos.Offset, error) {
+	if o, ok := src.view.offsetSince(since); ok {
+		return o, nil
+	}
+	o, ok, err := src.store.OffsetSince(src.genesis, since)
+	if err != nil {
+		return 0, err
+	}
+	if !ok {
+		return src.marks().last + 1, nil
+	}
+	return o, nil
+}
+
+// source returns where entries of a log are read, or nil where it is not served here.
+func (s *Learner) source(id paxos.GenesisID) entrySource {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v, ok := s.views[id]; ok {
+		return streamSource{view: v, store: s.cfg.Store}
+	}
+	return nil
+}
