@@ -9,7 +9,7 @@ import (
 // OnAnswer takes the answer to a request of this Learner: FetchAnswer, VotesAnswer or NoResponders. It reports false if the
 // request is not, or no longer, one of its own; the answer is dropped then (PITFALLS 4, 7).
 func (l *Learner) OnAnswer(now paxos.Instant, env *paxos.Envelope, out *Output) bool {
-	f, ok := l.repair.land(env.Request)
+	f, ok := land(&l.repair.flying, env.Request)
 	if !ok {
 		return false
 	}
@@ -41,10 +41,10 @@ func (l *Learner) OnAnswer(now paxos.Instant, env *paxos.Envelope, out *Output) 
 }
 
 // land removes the flight with this request number.
-func (r *repair) land(request uint64) (flight, bool) {
-	for i := range r.flying {
-		if f := r.flying[i]; f.request == request && request != 0 {
-			r.flying = append(r.flying[:i], r.flying[i+1:]...)
+func land(flying *[]flight, request uint64) (flight, bool) {
+	for i, f := range *flying {
+		if f.request == request && request != 0 {
+			*flying = append((*flying)[:i], (*flying)[i+1:]...)
 			return f, true
 		}
 	}

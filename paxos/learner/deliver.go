@@ -114,6 +114,7 @@ func (l *Learner) accept(t paxos.Slot, b paxos.Ballot, sum paxos.Checksum, value
 		return
 	}
 	l.hold(s, i, sum, value, own)
+	l.count(l.governs(t), s, i, out) // another ballot's quorum may have decided the slot without a value
 	if !l.repair.votesOnly && l.marks.covers(t, b) {
 		l.decide(s, i, false, out)
 	}

@@ -51,7 +51,8 @@ const (
 // flight is a request whose answer did not come yet.
 type flight struct {
 	request  uint64
-	what     paxos.FetchWhat
+	kind     paxos.Kind
+	what     paxos.FetchWhat // of a fetch
 	name     string
 	from, to paxos.Slot
 	until    paxos.Instant
@@ -346,7 +347,7 @@ func (l *Learner) voter(m *paxos.Membership, g *gap) int {
 
 // send notes the request and emits it.
 func (l *Learner) send(out *Output, f flight, maxBytes uint32) {
-	f.request = l.cfg.NextRequest()
+	f.kind, f.request = paxos.KindFetch, l.cfg.NextRequest()
 	l.repair.flying = append(l.repair.flying, f)
 	out.Requests = append(out.Requests, paxos.Envelope{
 		Log: l.cfg.Genesis.Log, Genesis: l.cfg.Genesis.ID, From: l.cfg.Self, To: f.name, Request: f.request, Bulk: true,

@@ -118,8 +118,8 @@ func (l *Learner) apply(b paxos.Ballot, sum paxos.Checksum, value []byte, out *O
 	if applied.Membership != nil || len(l.governing) > 1 {
 		l.governing = l.seq.InForce()
 	}
-	if t > minHashes {
-		l.hashes.forget(min(applied.Stable, t-minHashes))
+	if t > minHashes && applied.Stable > 0 {
+		l.hashes.forget(min(applied.Stable-1, t-minHashes))
 	}
 	if bad, differs := l.marks.reached(t, applied.Hash); differs {
 		l.diverged(out, t, bad.ballot, fmt.Sprintf("hash at slot %d is %v here and %v in the beacon of %v", t, applied.Hash, bad.checkHash, bad.ballot))

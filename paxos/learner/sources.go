@@ -95,6 +95,16 @@ func (s *sources) pick(now paxos.Instant, t paxos.Slot) *source {
 	return next
 }
 
+// resting reports whether a source may not be asked yet.
+func (s *sources) resting(now paxos.Instant) bool {
+	for i := range s.all {
+		if s.all[i].rests && now < s.all[i].until {
+			return true
+		}
+	}
+	return false
+}
+
 // again begins a new round: everyone may be asked once more.
 func (s *sources) again() {
 	for i := range s.all {

@@ -1,0 +1,155 @@
+package learner
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/paxosd/paxosd/paxos"
+)
+
+// PROTOCOL L2, its schedule: L@5 proposes w to a minority; P@6 chooses v; L learns v and beacons "chosen to 1". A learner that
+// holds accept(1, 5, w) must not take w by P's mark, nor by any mark that is not 5's own; L's own mark stops before slot 1.
+func TestL2MarkNeedsExactlyItsBallotsValue(t *testing.T) {
+	g := testGenesis(8)
+	w := newTruth(g)
+	w.add(text("v"))
+	l5, p6 := ballot(5, "l"), ballot(6, "p")
+	r := newRig(g).settled()
+	r.accept(l5, 1, text("w"))
+	r.beacon(p6, 1, w.hashes[1])
+	expect(t, r)
+	if r.l.Known() != 1 {
+		t.Fatalf("known chosen is %d, want 1", r.l.Known())
+	}
+	r.accept(p6, 1, text("v"))
+	expect(t, r, "v")
+}
+
+// PROTOCOL L2: a mark takes what its ballot proposed, whether accept or beacon came first, and nothing above n.
+func TestL2MarkTakesItsBallotsValues(t *testing.T) {
+	g := testGenesis(8)
+	w := newTruth(g)
+	b := ballot(1, "p1")
+	for _, s := range []string{"x", "y", "z"} {
+		w.add(text(s))
+	}
+	r := newRig(g)
+	r.accept(b, 1, text("x"))
+	r.accept(b, 3, text("z"))
+	r.beacon(b, 2, w.hashes[2])
+	expect(t, r, "x")
+	r.accept(b, 2, text("y"))
+	expect(t, r, "x", "y")
+	r.beacon(b, 3, w.hashes[3])
+	expect(t, r, "x", "y", "z")
+	if got, _ := r.l.BallotOf(3); got != b {
+		t.Fatalf("ballot %v", got)
+	}
+}
+
+// A mark above the window counts once the window has come to it.
+func TestL2MarkAboveTheWindow(t *testing.T) {
+	g := testGenesis(2)
+	w := newTruth(g)
+	b := ballot(1, "p1")
+	for _, s := range []string{"x", "y", "z", "u"} {
+		w.add(text(s))
+	}
+	r := newRig(g)
+	r.beacon(b, 4, w.hashes[4])
+	for _, s := range []paxos.Slot{4, 3, 2, 1} {
+		r.accept(b, s, w.value(s))
+	}
+	expect(t, r, "x", "y", "z", "u")
+}
+
+// A withdrawn ballot's mark means nothing any more.
+func TestL2WithdrawnMark(t *testing.T) {
+	g := testGenesis(8)
+	b := ballot(1, "p1")
+	r := newRig(g)
+	r.beacon(b, 1, paxos.Hash{1})
+	r.l.OnBeacon(r.now, "p1", &paxos.BeaconItem{Genesis: g.ID, Ballot: b, Withdrawn: true}, &r.out)
+	r.accept(b, 1, text("x"))
+	expect(t, r)
+}
+
+// A beacon of another genesis is another log's.
+func TestBeaconOfAnotherGenesis(t *testing.T) {
+	r := newRig(testGenesis(8))
+	r.l.OnBeacon(r.now, "p1", &paxos.BeaconItem{Genesis: paxos.GenesisID{9}, Ballot: ballot(1, "p1"), Chosen: 7}, &r.out)
+	if r.l.Known() != 0 {
+		t.Fatal("taken")
+	}
+}
+
+// PROTOCOL L5: a mark whose hash differs at a slot that was handed over stops the log, whether it comes before or after.
+func TestL5MarkMismatchStops(t *testing.T) {
+	g := testGenesis(8)
+	b := ballot(1, "p1")
+	for name, first := range map[string]bool{"mark first": true, "mark last": false} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(g)
+			if first {
+				r.beacon(b, 1, paxos.Hash{0xbd})
+			}
+			r.accept(b, 1, text("x"))
+			r.vote("a", b, 1, text("x"))
+			r.vote("b", b, 1, text("x"))
+			if !first {
+				r.beacon(b, 1, paxos.Hash{0xbd})
+			}
+			_, events := r.take()
+			if !errors.Is(r.l.Stopped(), ErrDiverged) || !hasEvent(events, paxos.EventDiverged) {
+				t.Fatalf("stopped: %v", r.l.Stopped())
+			}
+			r.accept(b, 2, text("y"))
+			r.vote("a", b, 2, text("y"))
+			r.vote("b", b, 2, text("y"))
+			expect(t, r, "x")
+		})
+	}
+}
+
+// A learner that always lags behind the newest beacon still compares hashes: the oldest mark that it was told stays to be checked.
+func TestL5LaggingLearnerStillCompares(t *testing.T) {
+	g := testGenesis(8)
+	b := ballot(1, "p1")
+	r := newRig(g)
+	r.beacon(b, 2, paxos.Hash{0xbd})
+	for n := paxos.Slot(1); n <= 3; n++ {
+		r.beacon(b, n+2, paxos.Hash{0xbd})
+		if r.l.Stopped() == nil {
+			r.accept(b, n, noop())
+		}
+	}
+	if !errors.Is(r.l.Stopped(), ErrDiverged) {
+		t.Fatalf("stopped: %v", r.l.Stopped())
+	}
+}
+
+// A leader completes its slots by votes only (PROTOCOL P1): neither a mark nor another learner's answer chooses for it.
+func TestP1VotesOnly(t *testing.T) {
+	g := testGenesis(8)
+	w := newTruth(g)
+	w.add(text("x"))
+	b := ballot(1, "p1")
+	r := newRig(g, "l2").settled()
+	r.beacon(b, 1, w.hashes[1])
+	r.wait(100 * paxos.Millisecond)
+	requests, _ := r.take()
+	if len(requests) != 1 || requests[0].To != "l2" {
+		t.Fatalf("requests %v", requests)
+	}
+	r.l.SetVotesOnly(true)
+	if r.answer(requests[0].Request, "l2", w.answer("l2", 1, 1, 1, 1)) {
+		t.Fatal("a learner's answer was taken")
+	}
+	r.accept(b, 1, text("x"))
+	r.beacon(b, 1, w.hashes[1])
+	r.wait(1 * paxos.Second)
+	expect(t, r)
+	r.vote("a", b, 1, text("x"))
+	r.vote("c", b, 1, text("x"))
+	expect(t, r, "x")
+}
