@@ -1,0 +1,89 @@
+package value
+
+import (
+	"fmt"
+
+	"github.com/paxosd/paxosd/paxos"
+	"github.com/paxosd/paxosd/paxos/quorum"
+)
+
+const genesisVersion = 1
+
+// EncodeGenesis returns the canonical bytes of a founding record. They begin the running hash.
+func EncodeGenesis(g *paxos.Genesis) []byte {
+	b := []byte{genesisVersion}
+	b = append(b, g.ID[:]...)
+	b = appendShort(b, g.Cluster)
+	b = appendShort(b, g.Log)
+	b = le.AppendUint64(b, uint64(g.Founded))
+	b = le.AppendUint32(b, g.Level)
+	b = le.AppendUint64(b, g.Window)
+	b = le.AppendUint32(b, g.ValueLimit)
+	b = le.AppendUint32(b, g.Sessions)
+	b = le.AppendUint32(b, g.Outcomes)
+	b = le.AppendUint32(b, g.MessageIDs)
+	b = appendMembership(b, &g.Membership)
+	return appendKeepers(b, &g.Keepers)
+}
+
+// Bounds of a log's constants: what memory and one message can bear.
+const (
+	minWindow     = 1
+	maxWindow     = 1 << 16
+	minValueLimit = 2 * paxos.BatchHeadroom
+	maxValueLimit = 64<<20 - paxos.PayloadHeadroom
+	maxSessions   = 1 << 20
+	maxOutcomes   = 1 << 12
+	maxMessageIDs = 1 << 24
+)
+
+// DecodeGenesis reads a founding record and checks that a log can be founded on it.
+func DecodeGenesis(b []byte) (*paxos.Genesis, error) {
+	r := reader{b: b}
+	if v := r.u8(); v != genesisVersion && !r.bad {
+		return nil, fmt.Errorf("genesis version %d: %w", v, ErrUnknownVersion)
+	}
+	g := &paxos.Genesis{}
+	copy(g.ID[:], r.take(len(g.ID)))
+	g.Cluster = r.short()
+	g.Log = r.short()
+	g.Founded = paxos.Stamp(r.u64())
+	g.Level = r.u32()
+	g.Window = r.u64()
+	g.ValueLimit = r.u32()
+	g.Sessions = r.u32()
+	g.Outcomes = r.u32()
+	g.MessageIDs = r.u32()
+	g.Membership = r.membership()
+	g.Keepers = r.keepers()
+	if err := r.end("genesis record"); err != nil {
+		return nil, err
+	}
+	if err := checkGenesis(g); err != nil {
+		return nil, fmt.Errorf("genesis of log %q: %w", g.Log, err)
+	}
+	return g, nil
+}
+
+func checkGenesis(g *paxos.Genesis) error {
+	switch {
+	case g.ID.IsZero():
+		return fmt.Errorf("no id: %w", ErrMalformed)
+	case !paxos.ValidName(g.Cluster) || !paxos.ValidName(g.Log):
+		return fmt.Errorf("cluster %q, log %q: no valid name: %w", g.Cluster, g.Log, ErrMalformed)
+	case g.Level < 1:
+		return fmt.Errorf("format level 0: %w", ErrMalformed)
+	case g.Window < minWindow || g.Window > maxWindow:
+		return fmt.Errorf("window of %d slots, want %d to %d: %w", g.Window, minWindow, maxWindow, ErrMalformed)
+	case g.ValueLimit < minValueLimit || g.ValueLimit > maxValueLimit:
+		return fmt.Errorf("value limit of %d bytes, want %d to %d: %w", g.ValueLimit, minValueLimit, maxValueLimit, ErrMalformed)
+	case g.Sessions < 1 || g.Sessions > maxSessions || g.Outcomes < 1 || g.Outcomes > maxOutcomes || g.MessageIDs > maxMessageIDs:
+		return fmt.Errorf("%d sessions, %d outcomes, %d message ids: %w", g.Sessions, g.Outcomes, g.MessageIDs, ErrMalformed)
+	case g.Membership.Epoch != 1 || g.Membership.From != 1 || g.Keepers.Epoch != 1:
+		return fmt.Errorf("the first membership and keepers have epoch and slot 1: %w", ErrMalformed)
+	}
+	if err := quorum.Validate(&g.Membership); err != nil {
+		return err
+	}
+	return quorum.ValidateKeepers(&g.Keepers, &g.Membership)
+}
