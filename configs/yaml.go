@@ -12,11 +12,15 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// MaxFileBytes bounds a configuration file; the longest sensible one is a hundredth of it.
-const MaxFileBytes = 256 << 10
+// MaxFileBytes bounds a configuration file; example.yaml, with every key and its comment, is an eighth of it.
+const MaxFileBytes = 64 << 10
 
-// maxNesting bounds the brackets of flow collections: the parser recurses, and no key needs more than one.
+// maxNesting bounds the brackets of flow collections and the dashes that begin a line: the parser recurses and takes a time that
+// grows with the square of the depth, and no key needs more than one.
 const maxNesting = 32
+
+// maxProblems ends the reading of a file that is plainly something else.
+const maxProblems = 50
 
 // fileReader applies one YAML file to the fields.
 type fileReader struct {
@@ -35,7 +39,7 @@ func (r *fileReader) read(text []byte) {
 		return
 	}
 	if deepestNesting(text) > maxNesting {
-		r.problem("", nil, fmt.Sprintf("brackets are nested deeper than %d", maxNesting), "write plain maps and lists")
+		r.problem("", nil, fmt.Sprintf("brackets or lists are nested deeper than %d", maxNesting), "write plain maps and lists")
 		return
 	}
 	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
@@ -55,6 +59,9 @@ func (r *fileReader) read(text []byte) {
 // mapping reads the keys of one map; prefix is the dotted key that leads to it.
 func (r *fileReader) mapping(prefix string, n ast.Node) {
 	for _, pair := range r.pairs(prefix, n) {
+		if len(r.problems) >= maxProblems {
+			return
+		}
 		word, ok := r.keyWord(prefix, pair)
 		if !ok {
 			continue
@@ -73,7 +80,7 @@ func (r *fileReader) mapping(prefix string, n ast.Node) {
 // entry reads one key's value.
 func (r *fileReader) entry(key string, pair *ast.MappingValueNode, src Source) {
 	if f, ok := r.byKey[key]; ok {
-		if words, ok := r.words(f, pair.Value); ok {
+		if words, ok := r.words(f, pair); ok {
 			r.set(f, words, src)
 		}
 		return
@@ -126,9 +133,10 @@ func (r *fileReader) keyWord(prefix string, pair *ast.MappingValueNode) (string,
 }
 
 // words returns the text of a value as its field wants it: one word, or a list of them.
-func (r *fileReader) words(f *field, n ast.Node) ([]string, bool) {
+func (r *fileReader) words(f *field, pair *ast.MappingValueNode) ([]string, bool) {
+	n := pair.Value
 	if isNothing(n) {
-		r.problem(f.key, n.GetToken(), "no value", "want "+f.kind.want()+", or remove the key")
+		r.problem(f.key, pair.Key.GetToken(), "no value", "want "+f.kind.want()+", or remove the key")
 		return nil, false
 	}
 	if !f.kind.list() {
@@ -234,17 +242,27 @@ func describe(n ast.Node) string {
 	}
 }
 
-// deepestNesting counts open brackets without regard to quotes: too high a count is harmless, too low a one is impossible.
+// deepestNesting counts open brackets, and the dashes that begin a line, without regard to quotes: too high a count is harmless,
+// too low a one is impossible.
 func deepestNesting(text []byte) int {
-	depth, deepest := 0, 0
+	depth, dashes, deepest, leading := 0, 0, 0, true
 	for _, c := range text {
 		switch c {
 		case '[', '{':
 			depth++
-			deepest = max(deepest, depth)
 		case ']', '}':
 			depth = max(0, depth-1)
+		case '\n', '\r':
+			dashes, leading = 0, true
+		case '-':
+			if leading {
+				dashes++
+			}
+		case ' ', '\t', '?', ':':
+		default:
+			leading = false
 		}
+		deepest = max(deepest, depth, dashes)
 	}
 	return deepest
 }
