@@ -47,6 +47,21 @@ func TestL2MarkTakesItsBallotsValues(t *testing.T) {
 	}
 }
 
+// PROTOCOL L2: a value above the mark is not taken, though it comes after the mark and is its ballot's own.
+func TestL2NothingAboveTheMark(t *testing.T) {
+	g := testGenesis(8)
+	w := newTruth(g)
+	b := ballot(1, "p1")
+	w.add(text("x"))
+	w.add(text("y"))
+	r := newRig(g)
+	r.beacon(b, 2, w.hashes[2])
+	r.accept(b, 3, text("z"))
+	r.accept(b, 2, text("y"))
+	r.accept(b, 1, text("x"))
+	expect(t, r, "x", "y")
+}
+
 // A mark above the window counts once the window has come to it.
 func TestL2MarkAboveTheWindow(t *testing.T) {
 	g := testGenesis(2)
@@ -71,7 +86,9 @@ func TestL2WithdrawnMark(t *testing.T) {
 	r.beacon(b, 1, paxos.Hash{1})
 	r.l.OnBeacon(r.now, "p1", &paxos.BeaconItem{Genesis: g.ID, Ballot: b, Withdrawn: true}, &r.out)
 	r.accept(b, 1, text("x"))
-	expect(t, r)
+	if expect(t, r); r.l.Stopped() != nil {
+		t.Fatal(r.l.Stopped())
+	}
 }
 
 // A beacon of another genesis is another log's.

@@ -303,8 +303,8 @@ func TestAnswersMustMatchTheirRequest(t *testing.T) {
 	} {
 		r, e := ask()
 		r.answer(e.Request, e.To, m)
-		if expect(t, r); r.l.Stopped() != nil {
-			t.Fatalf("%s: %v", name, r.l.Stopped())
+		if expect(t, r); r.l.Stopped() != nil || len(r.l.repair.stash) > 0 {
+			t.Fatalf("%s: %v, %d answers kept", name, r.l.Stopped(), len(r.l.repair.stash))
 		}
 	}
 	r, e = ask()

@@ -63,6 +63,9 @@ func (b *Bootstrap) tickVouching(now paxos.Instant, out *Output) {
 	if v.rounds > 0 && v.replay == nil && !b.beginReplay(now, out) {
 		return
 	}
+	if v.replay != nil {
+		v.replay.repair.probed = false // nothing live reaches the replay: it asks for what is new
+	}
 	b.askKeepers(now, out)
 	b.askAcceptors(now, out)
 	pause := min(vouchPause<<min(v.rounds, 16), lastPause)

@@ -1,0 +1,113 @@
+package learner
+
+import (
+	"testing"
+
+	"github.com/paxosd/paxosd/paxos"
+)
+
+// Values above the prefix stay within the bound, the nearest are kept, the head of the line always gets in.
+func TestBufferIsBounded(t *testing.T) {
+	const limit = 100 << 10
+	r := newRigWith(testGenesis(1024), Config{BufferBytes: limit})
+	v := text(string(make([]byte, 4000)))
+	for s := paxos.Slot(1024); s > 0; s-- {
+		for round := uint64(1); round <= 6; round++ {
+			r.accept(ballot(round, "p1"), s, v)
+			if n := r.l.Status().Buffered; n > limit {
+				t.Fatalf("%d bytes buffered at slot %d", n, s)
+			}
+			r.take()
+		}
+	}
+	if _, ok := r.l.Lookup(1, ballot(6, "p1"), paxos.Sum(v)); !ok {
+		t.Fatal("the nearest value was dropped")
+	}
+	if _, ok := r.l.Lookup(1024, ballot(6, "p1"), paxos.Sum(v)); ok {
+		t.Fatal("the farthest value was kept")
+	}
+	if _, ok := r.l.Lookup(1, ballot(2, "p1"), paxos.Sum(v)); ok {
+		t.Fatal("more than a few ballots were kept")
+	}
+	big := text(string(make([]byte, 2*limit)))
+	r.accept(ballot(7, "p1"), 1, big)
+	r.vote("a", ballot(7, "p1"), 1, big)
+	r.vote("b", ballot(7, "p1"), 1, big)
+	if r.l.Through() != 1 {
+		t.Fatal("a value larger than the bound stalls the log")
+	}
+}
+
+// What this process proposes itself is bounded by its owner, and never dropped: a leader completes its slots by votes only.
+func TestOwnAcceptsAreNeverDropped(t *testing.T) {
+	const limit = 10 << 10
+	b := ballot(2, "me")
+	r := newRigWith(testGenesis(64), Config{BufferBytes: limit})
+	v := text(string(make([]byte, 4000)))
+	for s := paxos.Slot(1); s <= 64; s++ {
+		r.l.OwnAccept(r.now, s, b, v, &r.out)
+	}
+	r.accept(ballot(1, "p1"), 30, v)
+	if n := r.l.Status().Buffered; n > limit {
+		t.Fatalf("%d bytes", n)
+	}
+	for s := paxos.Slot(1); s <= 64; s++ {
+		r.vote("a", b, s, v)
+		r.vote("c", b, s, v)
+	}
+	if r.l.Through() != 64 {
+		t.Fatalf("through %d", r.l.Through())
+	}
+}
+
+// Hashes are kept above the stable mark, within a bound, and never the newest dropped.
+func TestHashHistory(t *testing.T) {
+	h := newHashes(10, paxos.Hash{10}, 2*hashChunk)
+	for i := 11; i < 5000; i++ {
+		h.push(paxos.Hash{byte(i), byte(i >> 8)})
+		if got, ok := h.at(paxos.Slot(i)); !ok || got != (paxos.Hash{byte(i), byte(i >> 8)}) {
+			t.Fatalf("slot %d: %v %v", i, got, ok)
+		}
+		if n := h.next - h.start; n > 2*hashChunk || len(h.chunks) > 4 {
+			t.Fatalf("%d hashes in %d chunks", n, len(h.chunks))
+		}
+	}
+	for _, s := range []paxos.Slot{4998, 4990, 4000} {
+		h.forget(s)
+		if got, ok := h.at(4999); !ok || got != (paxos.Hash{byte(4999 & 0xff), byte(4999 >> 8)}) {
+			t.Fatal("the newest hash was forgotten")
+		}
+	}
+	if _, ok := h.at(4998); ok {
+		t.Fatal("not forgotten")
+	}
+	h.forget(9999)
+	if _, ok := h.at(4999); !ok {
+		t.Fatal("the newest hash was forgotten")
+	}
+	if _, ok := h.at(5000); ok {
+		t.Fatal("a hash of the future")
+	}
+}
+
+// The stores watched are bounded, and the excluded ones stay longest.
+func TestWitnessIsBounded(t *testing.T) {
+	var w Witness
+	bad := voterOf("bad")
+	w.Observe(&bad)
+	bad.Run = 2
+	if verdict, proof := w.Observe(&bad); verdict != Excluded || proof == "" {
+		t.Fatal("two runs with one boot")
+	}
+	for i := range 10 * maxWitnessed {
+		v := voterOf("s")
+		v.Incarnation = paxos.Incarnation{byte(i), byte(i >> 8), 1}
+		w.Observe(&v)
+	}
+	if len(w.stores) > maxWitnessed {
+		t.Fatalf("%d stores", len(w.stores))
+	}
+	if !w.Excluded(paxos.Member{Name: "bad", Incarnation: bad.Incarnation}) {
+		t.Fatal("the excluded store was forgotten")
+	}
+}
