@@ -44,7 +44,7 @@ type FounderConfig struct {
 // Founder founds one log, or finishes or clears away what an earlier founder began. One goroutine owns it.
 //
 //	I1  It sends live(G) only when every acceptor and keeper that G lists, under its listed incarnation, answered
-//	    "prepared", and after every other genesis that it saw is aborted by n-R+1 of its acceptors.
+//	    "prepared", and after every other genesis that it saw in a store is aborted by n-R+1 of its acceptors.
 //	I2  It makes a genesis of its own only when every listed process holds none, and nobody knows the log.
 //	I3  It never aborts a genesis that anyone said is live, or that it sent live for.
 type Founder struct {

@@ -145,13 +145,21 @@ func (f *Founder) unheard() string {
 	return strings.Join(names, ", ")
 }
 
-// survivor returns the one genesis that may still become live, or zero: the smallest that is prepared somewhere, or was sent by
-// this founder, and is not doomed.
+// survivor returns the one genesis that may still become live, or zero: the smallest that is prepared somewhere and not doomed,
+// else this founder's own.
+//
+// Its own counts for nothing before a store is seen to be prepared for it, and is not aborted either. Otherwise: (1) founder F2 sends
+// prepare(2) and is refused by stores that are late to prepare 3; (2) it aborts 3 as the greater, and dies; (3) F3 sees only 3, prepared
+// everywhere, and sends live(3); (4) F2's abort reaches one store before F3's live does, and the log is crippled. As it is, the
+// smallest genesis that any store ever prepared is never aborted, so that no abort is under way for what a later founder pursues.
 func (f *Founder) survivor() paxos.GenesisID {
 	for _, id := range f.view.ids {
-		if (id == f.mine || f.view.anywhere(id, paxos.LogPrepared)) && !f.doomed(id) {
+		if f.view.anywhere(id, paxos.LogPrepared) && !f.doomed(id) {
 			return id
 		}
+	}
+	if !f.mine.IsZero() && !f.doomed(f.mine) {
+		return f.mine
 	}
 	return paxos.GenesisID{}
 }
@@ -181,12 +189,14 @@ func (f *Founder) aborts(survivor paxos.GenesisID) (moves []move, text string) {
 	return moves, text
 }
 
+// dead reports whether a genesis needs no abort (any more). One that no store was ever seen to hold needs none: the survivor is
+// prepared wherever it could have been.
 func (f *Founder) dead(id paxos.GenesisID) bool {
 	if f.view.anywhere(id, paxos.LogPrepared) {
 		return false
 	}
 	r, ok := f.view.records[id]
-	return !ok || f.confirmed(r) >= confirmations(r)
+	return !ok || !f.view.anywhere(id, paxos.LogAborted) || f.confirmed(r) >= confirmations(r)
 }
 
 // confirmed counts the acceptors that the record lists and that aborted it.
