@@ -509,6 +509,34 @@ func TestNeedCheckpoint(t *testing.T) {
 	expect(t, r, "x", "y", "z")
 }
 
+// Who counts when everyone was asked in vain: a learner that has the slot, or was never heard yet, is waited for.
+func TestNeedCheckpointCountsWhoMayHelp(t *testing.T) {
+	lacks := source{name: "l1", told: true, start: 5, through: 9}
+	for name, c := range map[string]struct {
+		other  source
+		rounds int
+		want   bool
+	}{
+		"lacks it too":         {lacks, 1, true},
+		"has it":               {source{told: true, start: 1, through: 9}, 9, false},
+		"had it and is gone":   {source{told: true, failed: true, start: 1, through: 9}, 1, true},
+		"is behind as well":    {source{told: true, start: 1, through: 2}, 1, true},
+		"unheard":              {source{}, 1, false},
+		"unheard for too long": {source{}, roundsUnheard, true},
+	} {
+		r := newRig(testGenesis(8)).settled()
+		r.l.repair.gap.head, r.l.repair.gap.rounds = 3, c.rounds
+		r.l.repair.sources.all = []source{lacks, c.other}
+		if got := r.l.needsCheckpoint(); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+		r.l.repair.sources.all = []source{c.other}
+		if r.l.needsCheckpoint() && !c.other.lacks(3) {
+			t.Errorf("%s: nobody said that the slot is gone", name)
+		}
+	}
+}
+
 // The broker says that a learner is not there: the next one is asked at once.
 func TestNoRespondersAsksTheNext(t *testing.T) {
 	g := testGenesis(8)

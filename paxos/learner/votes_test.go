@@ -220,6 +220,32 @@ func TestP2NobodyCountsBeforeTheMembershipIsDefined(t *testing.T) {
 	expect(t, r, append(want, "nine")...)
 }
 
+// PROTOCOL P2, P1's schedule seen by a learner: while two memberships govern the window, each slot counts its own acceptors' votes.
+func TestP2EachSlotCountsItsOwnMembership(t *testing.T) {
+	b := ballot(1, "p1")
+	r := newRig(testGenesis(8))
+	choose := func(t paxos.Slot, v []byte, voters ...string) {
+		r.accept(b, t, v)
+		for _, a := range voters {
+			r.vote(a, b, t, v)
+		}
+	}
+	choose(1, command(&value.SetMembership{Replaces: 1, Membership: paxos.Membership{
+		Epoch: 2, Acceptors: members("a", "d", "e"), Read: 2, Write: 2,
+	}}), "a", "b")
+	for s := paxos.Slot(3); s <= 8; s++ {
+		choose(s, noop(), "b", "c")
+	}
+	choose(9, text("nine"), "b", "c") // two of the old acceptors, in a slot that is not theirs
+	choose(2, noop(), "d", "e")       // two of the new ones, likewise
+	expect(t, r, "command")
+	choose(2, noop(), "b", "c")
+	want := []string{"command", "noop", "noop", "noop", "noop", "noop", "noop", "noop"}
+	expect(t, r, want...)
+	choose(9, text("nine"), "d", "e")
+	expect(t, r, append(want, "nine")...)
+}
+
 // What waits for its membership is bounded, in slots and in bytes.
 func TestP2ParkedIsBounded(t *testing.T) {
 	r := newRigWith(testGenesis(8), Config{BufferBytes: 40 << 10})
