@@ -68,21 +68,21 @@ func batchSum(head, frames []byte) paxos.Checksum {
 // DecodeBatch reads a batch and checks its checksum and the shape of its head. Frames alias b and are not looked into: ScanFrames
 // does that, once, before a leader proposes them (PROTOCOL Q8).
 func DecodeBatch(b []byte) (Batch, error) {
-	r := reader{b: b}
-	if v := r.u8(); v != batchVersion && !r.bad {
+	r := Reader{b: b}
+	if v := r.U8(); v != batchVersion && !r.bad {
 		return Batch{}, fmt.Errorf("batch version %d: %w", v, ErrUnknownVersion)
 	}
-	flags := r.u8()
+	flags := r.U8()
 	v := Batch{HasExpect: flags&flagExpect != 0, Tail: flags&flagTail != 0, Plain: flags&flagPlain != 0}
-	v.Session.Slot = paxos.Slot(r.u64())
-	v.Session.Place = r.u32()
-	v.Number = r.u64()
-	v.Count = r.u32()
-	v.Expect = paxos.Offset(r.u64())
-	n := int(r.u16())
-	v.MessageID = string(r.take(n))
+	v.Session.Slot = paxos.Slot(r.U64())
+	v.Session.Place = r.U32()
+	v.Number = r.U64()
+	v.Count = r.U32()
+	v.Expect = paxos.Offset(r.U64())
+	n := int(r.U16())
+	v.MessageID = string(r.Take(n))
 	head := len(b) - len(r.b)
-	v.Checksum = paxos.Checksum(r.u64())
+	v.Checksum = paxos.Checksum(r.U64())
 	v.Frames = r.b
 	if r.bad {
 		return Batch{}, fmt.Errorf("batch of %d bytes is cut short: %w", len(b), ErrMalformed)

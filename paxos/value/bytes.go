@@ -20,13 +20,24 @@ var (
 
 var le = binary.LittleEndian
 
-// reader takes fixed-width fields off the front of b; once it is short it stays bad.
-type reader struct {
+// Reader takes fixed-width fields off the front of bytes. Once they are short, or Fail was called, it stays bad and returns zeros:
+// a decoder checks once, at its end.
+type Reader struct {
 	b   []byte
 	bad bool
 }
 
-func (r *reader) take(n int) []byte {
+// NewReader returns a Reader of b, which the results of Take alias.
+func NewReader(b []byte) *Reader { return &Reader{b: b} }
+
+// Bad reports whether the bytes were short or did not fit.
+func (r *Reader) Bad() bool { return r.bad }
+
+// Fail marks the bytes as unfit.
+func (r *Reader) Fail() { r.bad = true }
+
+// Take returns the next n bytes, aliasing the input, or nil.
+func (r *Reader) Take(n int) []byte {
 	if r.bad || n < 0 || n > len(r.b) {
 		r.bad = true
 		return nil
@@ -36,64 +47,71 @@ func (r *reader) take(n int) []byte {
 	return v
 }
 
-func (r *reader) u8() uint8 {
-	if v := r.take(1); v != nil {
+// U8 reads one byte.
+func (r *Reader) U8() uint8 {
+	if v := r.Take(1); v != nil {
 		return v[0]
 	}
 	return 0
 }
 
-func (r *reader) u16() uint16 {
-	if v := r.take(2); v != nil {
+// U16 reads two bytes.
+func (r *Reader) U16() uint16 {
+	if v := r.Take(2); v != nil {
 		return le.Uint16(v)
 	}
 	return 0
 }
 
-func (r *reader) u32() uint32 {
-	if v := r.take(4); v != nil {
+// U32 reads four bytes.
+func (r *Reader) U32() uint32 {
+	if v := r.Take(4); v != nil {
 		return le.Uint32(v)
 	}
 	return 0
 }
 
-func (r *reader) u64() uint64 {
-	if v := r.take(8); v != nil {
+// U64 reads eight bytes.
+func (r *Reader) U64() uint64 {
+	if v := r.Take(8); v != nil {
 		return le.Uint64(v)
 	}
 	return 0
 }
 
-func (r *reader) short() string { return string(r.take(int(r.u8()))) }
+// Short reads a string of at most 255 bytes.
+func (r *Reader) Short() string { return string(r.Take(int(r.U8()))) }
 
-func (r *reader) ballot() paxos.Ballot {
-	b := paxos.Ballot{Round: r.u64(), Run: r.u64()}
-	b.Proposer = r.short()
+// Ballot reads what AppendBallot wrote.
+func (r *Reader) Ballot() paxos.Ballot {
+	b := paxos.Ballot{Round: r.U64(), Run: r.U64()}
+	b.Proposer = r.Short()
 	return b
 }
 
-func (r *reader) member() (m paxos.Member) {
-	m.Name = r.short()
-	copy(m.Incarnation[:], r.take(len(m.Incarnation)))
+// Member reads a name and an incarnation.
+func (r *Reader) Member() (m paxos.Member) {
+	m.Name = r.Short()
+	copy(m.Incarnation[:], r.Take(len(m.Incarnation)))
 	return m
 }
 
-// members reads a counted list, at most limit long.
-func (r *reader) members(limit int) []paxos.Member {
-	n := int(r.u8())
+// Members reads a counted list, at most limit long.
+func (r *Reader) Members(limit int) []paxos.Member {
+	n := int(r.U8())
 	if r.bad || n > limit {
 		r.bad = true
 		return nil
 	}
 	ms := make([]paxos.Member, 0, n)
 	for range n {
-		ms = append(ms, r.member())
+		ms = append(ms, r.Member())
 	}
 	return ms
 }
 
-// end returns an error unless everything was there and nothing is left.
-func (r *reader) end(what string) error {
+// End returns an error unless everything was there and nothing is left.
+func (r *Reader) End(what string) error {
 	if r.bad {
 		return fmt.Errorf("%s is cut short: %w", what, ErrMalformed)
 	}
@@ -108,13 +126,15 @@ func appendShort(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-func appendBallot(b []byte, v paxos.Ballot) []byte {
+// AppendBallot appends round, run and proposer.
+func AppendBallot(b []byte, v paxos.Ballot) []byte {
 	b = le.AppendUint64(b, v.Round)
 	b = le.AppendUint64(b, v.Run)
 	return appendShort(b, v.Proposer)
 }
 
-func appendMembers(b []byte, ms []paxos.Member) []byte {
+// AppendMembers appends a counted list of at most 255 members.
+func AppendMembers(b []byte, ms []paxos.Member) []byte {
 	b = append(b, uint8(len(ms)))
 	for i := range ms {
 		b = appendShort(b, ms[i].Name)

@@ -86,14 +86,14 @@ func EncodeCommand(dst []byte, c Command) []byte {
 	case *Stable:
 		dst = le.AppendUint64(dst, uint64(c.Slot))
 		dst = append(dst, c.Hash[:]...)
-		dst = appendMembers(dst, c.Keepers)
+		dst = AppendMembers(dst, c.Keepers)
 		dst = appendBool(dst, c.Mark)
 	case *SetMembership:
 		dst = le.AppendUint64(dst, uint64(c.Replaces))
-		dst = appendMembership(dst, &c.Membership)
+		dst = AppendMembership(dst, &c.Membership)
 	case *SetKeepers:
 		dst = le.AppendUint64(dst, uint64(c.Replaces))
-		dst = appendKeepers(dst, &c.Keepers)
+		dst = AppendKeepers(dst, &c.Keepers)
 	case *SetLevel:
 		dst = le.AppendUint32(dst, c.Level)
 	case *Retain:
@@ -104,16 +104,16 @@ func EncodeCommand(dst []byte, c Command) []byte {
 
 // DecodeCommand reads a command. ErrUnknownCommand: it is of a newer version.
 func DecodeCommand(b []byte) (Command, error) {
-	r := reader{b: b}
-	kind := CommandKind(r.u8())
+	r := Reader{b: b}
+	kind := CommandKind(r.U8())
 	if r.bad {
 		return nil, fmt.Errorf("command is empty: %w", ErrMalformed)
 	}
 	var c Command
 	switch kind {
 	case CommandOpen:
-		o := &Open{Token: r.u64()}
-		o.Client = r.short()
+		o := &Open{Token: r.U64()}
+		o.Client = r.Short()
 		if len(o.Client) > paxos.MaxNameBytes {
 			return nil, fmt.Errorf("open: client name of %d bytes: %w", len(o.Client), ErrMalformed)
 		}
@@ -121,34 +121,35 @@ func DecodeCommand(b []byte) (Command, error) {
 	case CommandTermStart:
 		c = &TermStart{}
 	case CommandStable:
-		s := &Stable{Slot: paxos.Slot(r.u64())}
-		copy(s.Hash[:], r.take(len(s.Hash)))
-		s.Keepers = r.members(paxos.MaxKeepers)
-		s.Mark = r.bool()
+		s := &Stable{Slot: paxos.Slot(r.U64())}
+		copy(s.Hash[:], r.Take(len(s.Hash)))
+		s.Keepers = r.Members(paxos.MaxKeepers)
+		s.Mark = r.Bool()
 		c = s
 	case CommandSetMembership:
-		m := &SetMembership{Replaces: paxos.Epoch(r.u64())}
-		m.Membership = r.membership()
+		m := &SetMembership{Replaces: paxos.Epoch(r.U64())}
+		m.Membership = r.Membership()
 		c = m
 	case CommandSetKeepers:
-		k := &SetKeepers{Replaces: paxos.Epoch(r.u64())}
-		k.Keepers = r.keepers()
+		k := &SetKeepers{Replaces: paxos.Epoch(r.U64())}
+		k.Keepers = r.Keepers()
 		c = k
 	case CommandSetLevel:
-		c = &SetLevel{Level: r.u32()}
+		c = &SetLevel{Level: r.U32()}
 	case CommandRetain:
-		c = &Retain{Through: paxos.Offset(r.u64())}
+		c = &Retain{Through: paxos.Offset(r.U64())}
 	default:
 		return nil, fmt.Errorf("command kind %d: %w", kind, ErrUnknownCommand)
 	}
-	if err := r.end("command"); err != nil {
+	if err := r.End("command"); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-func (r *reader) bool() bool {
-	v := r.u8()
+// Bool reads one byte that must be 0 or 1.
+func (r *Reader) Bool() bool {
+	v := r.U8()
 	r.bad = r.bad || v > 1
 	return v == 1
 }
@@ -160,28 +161,32 @@ func appendBool(b []byte, v bool) []byte {
 	return append(b, 0)
 }
 
-func appendMembership(b []byte, m *paxos.Membership) []byte {
+// AppendMembership appends epoch, first slot, quorum sizes and acceptors.
+func AppendMembership(b []byte, m *paxos.Membership) []byte {
 	b = le.AppendUint64(b, uint64(m.Epoch))
 	b = le.AppendUint64(b, uint64(m.From))
 	b = append(b, uint8(m.Read), uint8(m.Write))
-	return appendMembers(b, m.Acceptors)
+	return AppendMembers(b, m.Acceptors)
 }
 
-func (r *reader) membership() paxos.Membership {
-	m := paxos.Membership{Epoch: paxos.Epoch(r.u64()), From: paxos.Slot(r.u64())}
-	m.Read, m.Write = int(r.u8()), int(r.u8())
-	m.Acceptors = r.members(paxos.MaxAcceptors)
+// Membership reads what AppendMembership wrote.
+func (r *Reader) Membership() paxos.Membership {
+	m := paxos.Membership{Epoch: paxos.Epoch(r.U64()), From: paxos.Slot(r.U64())}
+	m.Read, m.Write = int(r.U8()), int(r.U8())
+	m.Acceptors = r.Members(paxos.MaxAcceptors)
 	return m
 }
 
-func appendKeepers(b []byte, k *paxos.Keepers) []byte {
+// AppendKeepers appends epoch, k and keepers.
+func AppendKeepers(b []byte, k *paxos.Keepers) []byte {
 	b = le.AppendUint64(b, uint64(k.Epoch))
 	b = append(b, uint8(k.K))
-	return appendMembers(b, k.Members)
+	return AppendMembers(b, k.Members)
 }
 
-func (r *reader) keepers() paxos.Keepers {
-	k := paxos.Keepers{Epoch: paxos.Epoch(r.u64()), K: int(r.u8())}
-	k.Members = r.members(paxos.MaxKeepers)
+// Keepers reads what AppendKeepers wrote.
+func (r *Reader) Keepers() paxos.Keepers {
+	k := paxos.Keepers{Epoch: paxos.Epoch(r.U64()), K: int(r.U8())}
+	k.Members = r.Members(paxos.MaxKeepers)
 	return k
 }

@@ -44,8 +44,8 @@ func DecodeFrame(b []byte) (f Frame, rest []byte, err error) {
 	if err != nil {
 		return Frame{}, nil, err
 	}
-	r := reader{b: body}
-	n := int(r.u16())
+	r := Reader{b: body}
+	n := int(r.U16())
 	if n*6 > len(r.b) {
 		return Frame{}, nil, fmt.Errorf("frame of %d bytes with %d headers: %w", len(body), n, ErrMalformed)
 	}
@@ -53,8 +53,8 @@ func DecodeFrame(b []byte) (f Frame, rest []byte, err error) {
 		f.Headers = make([]paxos.Header, 0, n)
 	}
 	for range n {
-		key := r.take(int(r.u16()))
-		val := r.take(int(r.u32()))
+		key := r.Take(int(r.U16()))
+		val := r.Take(int(r.U32()))
 		f.Headers = append(f.Headers, paxos.Header{Key: string(key), Value: string(val)})
 	}
 	if r.bad {
@@ -66,8 +66,8 @@ func DecodeFrame(b []byte) (f Frame, rest []byte, err error) {
 
 // cutFrame splits off the first frame, without its length.
 func cutFrame(b []byte) (body, rest []byte, err error) {
-	r := reader{b: b}
-	body = r.take(int(r.u32()))
+	r := Reader{b: b}
+	body = r.Take(int(r.U32()))
 	if r.bad || len(body) < 2 {
 		return nil, nil, fmt.Errorf("frame is cut short: %w", ErrMalformed)
 	}
@@ -96,10 +96,10 @@ func scanFrame(body []byte) error {
 	if len(body) > paxos.MaxEntryBytes {
 		return fmt.Errorf("entry of %d bytes, at most %d: %w", len(body), paxos.MaxEntryBytes, ErrMalformed)
 	}
-	r := reader{b: body}
-	for n := r.u16(); n > 0 && !r.bad; n-- {
-		r.take(int(r.u16()))
-		r.take(int(r.u32()))
+	r := Reader{b: body}
+	for n := r.U16(); n > 0 && !r.bad; n-- {
+		r.Take(int(r.U16()))
+		r.Take(int(r.U32()))
 	}
 	if r.bad {
 		return fmt.Errorf("headers are cut short: %w", ErrMalformed)

@@ -22,8 +22,8 @@ func EncodeGenesis(g *paxos.Genesis) []byte {
 	b = le.AppendUint32(b, g.Sessions)
 	b = le.AppendUint32(b, g.Outcomes)
 	b = le.AppendUint32(b, g.MessageIDs)
-	b = appendMembership(b, &g.Membership)
-	return appendKeepers(b, &g.Keepers)
+	b = AppendMembership(b, &g.Membership)
+	return AppendKeepers(b, &g.Keepers)
 }
 
 // Bounds of a log's constants: what memory and one message can bear.
@@ -39,24 +39,24 @@ const (
 
 // DecodeGenesis reads a founding record and checks that a log can be founded on it.
 func DecodeGenesis(b []byte) (*paxos.Genesis, error) {
-	r := reader{b: b}
-	if v := r.u8(); v != genesisVersion && !r.bad {
+	r := Reader{b: b}
+	if v := r.U8(); v != genesisVersion && !r.bad {
 		return nil, fmt.Errorf("genesis version %d: %w", v, ErrUnknownVersion)
 	}
 	g := &paxos.Genesis{}
-	copy(g.ID[:], r.take(len(g.ID)))
-	g.Cluster = r.short()
-	g.Log = r.short()
-	g.Founded = paxos.Stamp(r.u64())
-	g.Level = r.u32()
-	g.Window = r.u64()
-	g.ValueLimit = r.u32()
-	g.Sessions = r.u32()
-	g.Outcomes = r.u32()
-	g.MessageIDs = r.u32()
-	g.Membership = r.membership()
-	g.Keepers = r.keepers()
-	if err := r.end("genesis record"); err != nil {
+	copy(g.ID[:], r.Take(len(g.ID)))
+	g.Cluster = r.Short()
+	g.Log = r.Short()
+	g.Founded = paxos.Stamp(r.U64())
+	g.Level = r.U32()
+	g.Window = r.U64()
+	g.ValueLimit = r.U32()
+	g.Sessions = r.U32()
+	g.Outcomes = r.U32()
+	g.MessageIDs = r.U32()
+	g.Membership = r.Membership()
+	g.Keepers = r.Keepers()
+	if err := r.End("genesis record"); err != nil {
 		return nil, err
 	}
 	if err := checkGenesis(g); err != nil {

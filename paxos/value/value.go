@@ -44,7 +44,7 @@ func Encode(dst []byte, v *Value) []byte {
 
 func appendHead(dst []byte, origin paxos.Ballot, stamp paxos.Stamp, count uint32) []byte {
 	dst = append(dst, valueVersion)
-	dst = appendBallot(dst, origin)
+	dst = AppendBallot(dst, origin)
 	dst = le.AppendUint64(dst, uint64(stamp))
 	return le.AppendUint32(dst, count)
 }
@@ -56,14 +56,14 @@ func appendItem(dst []byte, kind ItemKind, body []byte) []byte {
 }
 
 // head reads everything before the items.
-func head(b []byte) (r reader, origin paxos.Ballot, stamp paxos.Stamp, count uint32, err error) {
-	r = reader{b: b}
-	if v := r.u8(); v != valueVersion && !r.bad {
+func head(b []byte) (r Reader, origin paxos.Ballot, stamp paxos.Stamp, count uint32, err error) {
+	r = Reader{b: b}
+	if v := r.U8(); v != valueVersion && !r.bad {
 		return r, origin, 0, 0, fmt.Errorf("value version %d: %w", v, ErrUnknownVersion)
 	}
-	origin = r.ballot()
-	stamp = paxos.Stamp(r.u64())
-	count = r.u32()
+	origin = r.Ballot()
+	stamp = paxos.Stamp(r.U64())
+	count = r.U32()
 	if r.bad {
 		return r, origin, 0, 0, fmt.Errorf("value of %d bytes is cut short: %w", len(b), ErrMalformed)
 	}
@@ -84,8 +84,8 @@ func Decode(b []byte) (Value, error) {
 		v.Items = make([]Item, 0, count)
 	}
 	for range count {
-		it := Item{Kind: ItemKind(r.u8())}
-		it.Body = r.take(int(r.u32()))
+		it := Item{Kind: ItemKind(r.U8())}
+		it.Body = r.Take(int(r.U32()))
 		if r.bad {
 			break
 		}
@@ -94,7 +94,7 @@ func Decode(b []byte) (Value, error) {
 		}
 		v.Items = append(v.Items, it)
 	}
-	return v, r.end("value")
+	return v, r.End("value")
 }
 
 // Origin returns the ballot that composed the value b, without reading the rest.
@@ -110,8 +110,8 @@ func CarriesBatches(b []byte) bool {
 		return false
 	}
 	for range count {
-		kind := ItemKind(r.u8())
-		r.take(int(r.u32()))
+		kind := ItemKind(r.U8())
+		r.Take(int(r.U32()))
 		if r.bad {
 			return false
 		}

@@ -1,0 +1,177 @@
+package sequencer
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/paxosd/paxosd/paxos"
+	"github.com/paxosd/paxosd/paxos/value"
+)
+
+// The canonical encoding of a state: equal states have equal bytes, whatever led to them. Stored, hashed and sent: never change,
+// only add under a new version.
+//
+//	version u8 │ slot │ last offset │ stamp │ level u32 │ term start ballot │ retained
+//	stable slot, hash │ on record: members │ keepers │ memberships (u8 count, oldest first)
+//	sessions (u32 count, least recently used first): id, last number, outcomes (u32 count, oldest first)
+//	message ids (u32 count, oldest first): id (u16 length), first, count
+//
+// Integers are u64, little-endian, where no width is given. The running hash is not in it: it is stored beside it.
+const stateVersion = 1
+
+// State returns the canonical encoding of the state after Through.
+func (s *Sequencer) State() []byte {
+	le := binary.LittleEndian
+	b := []byte{stateVersion}
+	b = le.AppendUint64(b, uint64(s.through))
+	b = le.AppendUint64(b, uint64(s.last))
+	b = le.AppendUint64(b, uint64(s.stamp))
+	b = le.AppendUint32(b, s.level)
+	b = value.AppendBallot(b, s.term)
+	b = le.AppendUint64(b, uint64(s.retained))
+	b = le.AppendUint64(b, uint64(s.stable))
+	b = append(b, s.stableAt[:]...)
+	b = value.AppendMembers(b, s.onRecord)
+	b = value.AppendKeepers(b, s.keepers)
+	b = append(b, uint8(len(s.members)))
+	for _, m := range s.members {
+		b = value.AppendMembership(b, m)
+	}
+	b = s.sessions.encode(b)
+	return s.ids.encode(b)
+}
+
+func (s *sessions) encode(b []byte) []byte {
+	le := binary.LittleEndian
+	b = le.AppendUint32(b, uint32(len(s.byID)))
+	for n := s.oldest; n != nil; n = n.newer {
+		b = le.AppendUint64(b, uint64(n.id.Slot))
+		b = le.AppendUint32(b, n.id.Place)
+		b = le.AppendUint64(b, n.last)
+		b = le.AppendUint32(b, uint32(len(n.ring)))
+		for i := n.last - uint64(len(n.ring)) + 1; i <= n.last; i++ {
+			k := n.outcome(i, s.outcomes)
+			b = le.AppendUint64(b, uint64(k.checksum))
+			b = append(b, uint8(k.code))
+			b = le.AppendUint64(b, uint64(k.first))
+			b = le.AppendUint32(b, k.count)
+			b = le.AppendUint64(b, uint64(k.last))
+		}
+	}
+	return b
+}
+
+func (m *messageIDs) encode(b []byte) []byte {
+	le := binary.LittleEndian
+	b = le.AppendUint32(b, uint32(len(m.ring)))
+	m.each(func(id string, e idEntry) {
+		b = le.AppendUint16(b, uint16(len(id)))
+		b = append(b, id...)
+		b = le.AppendUint64(b, uint64(e.first))
+		b = le.AppendUint32(b, e.count)
+	})
+	return b
+}
+
+// Restore returns the state that State has encoded after slot, whose running hash is given. The bytes may come from anyone: what
+// they decode to is trusted only as far as hash is (docs/protocol.md, "Stores").
+func Restore(g *paxos.Genesis, slot paxos.Slot, hash paxos.Hash, state []byte) (*Sequencer, error) {
+	s := New(g)
+	s.hash = hash
+	r := value.NewReader(state)
+	if v := r.U8(); v != stateVersion {
+		return nil, fmt.Errorf("log %q: state version %d: %w", g.Log, v, ErrState)
+	}
+	s.through = paxos.Slot(r.U64())
+	s.last = paxos.Offset(r.U64())
+	s.stamp = paxos.Stamp(r.U64())
+	s.level = r.U32()
+	s.term = r.Ballot()
+	s.retained = paxos.Offset(r.U64())
+	s.stable = paxos.Slot(r.U64())
+	copy(s.stableAt[:], r.Take(len(s.stableAt)))
+	if ms := r.Members(paxos.MaxKeepers); len(ms) > 0 {
+		s.onRecord = ms
+	}
+	k := r.Keepers()
+	s.keepers = &k
+	s.members = nil
+	for n := r.U8(); n > 0 && !r.Bad(); n-- {
+		m := r.Membership()
+		s.members = append(s.members, &m)
+	}
+	s.sessions.decode(r)
+	s.ids.decode(r)
+	if err := r.End("state"); err != nil {
+		return nil, fmt.Errorf("log %q: %w: %w", g.Log, ErrState, err)
+	}
+	if err := s.plausible(slot); err != nil {
+		return nil, fmt.Errorf("log %q: %w: %w", g.Log, ErrState, err)
+	}
+	return s, nil
+}
+
+func (s *sessions) decode(r *value.Reader) {
+	for n := r.U32(); n > 0 && !r.Bad() && len(s.byID) < s.limit; n-- {
+		x := &session{id: paxos.SessionID{Slot: paxos.Slot(r.U64()), Place: r.U32()}, last: r.U64()}
+		count := uint64(r.U32())
+		if count > uint64(s.outcomes) || count > x.last || (count < uint64(s.outcomes) && count != x.last) || s.byID[x.id] != nil {
+			r.Fail()
+			return
+		}
+		ring := make([]kept, 0, min(count, 64))
+		for range count {
+			if r.Bad() {
+				return
+			}
+			ring = append(ring, kept{
+				checksum: paxos.Checksum(r.U64()), code: paxos.Code(r.U8()), first: paxos.Offset(r.U64()),
+				count: r.U32(), last: paxos.Offset(r.U64()),
+			})
+		}
+		// The oldest kept outcome is that of number last-count+1; each goes to its own place in the ring.
+		x.ring = make([]kept, len(ring))
+		for i := range ring {
+			*x.outcome(x.last-count+1+uint64(i), s.outcomes) = ring[i]
+		}
+		s.push(x)
+	}
+}
+
+func (m *messageIDs) decode(r *value.Reader) {
+	n := int(r.U32())
+	if n > m.limit {
+		r.Fail()
+		return
+	}
+	for range n {
+		id := string(r.Take(int(r.U16())))
+		e := idEntry{first: paxos.Offset(r.U64()), count: r.U32()}
+		if _, twice := m.byID[id]; r.Bad() || twice || id == "" {
+			r.Fail()
+			return
+		}
+		m.ring = append(m.ring, id)
+		m.byID[id] = e
+	}
+}
+
+// plausible checks what every state of a log has in common.
+func (s *Sequencer) plausible(slot paxos.Slot) error {
+	switch {
+	case s.through != slot:
+		return fmt.Errorf("it is of slot %d, not %d", s.through, slot)
+	case len(s.members) == 0 || s.members[0].From > s.stable+1:
+		return fmt.Errorf("no membership governs slot %d", s.stable+1)
+	case s.stable >= s.through && s.through > 0:
+		return fmt.Errorf("stable through slot %d, after slot %d", s.stable, s.through)
+	case s.level > paxos.FormatLevel:
+		return fmt.Errorf("format level %d: %w", s.level, ErrUpgrade)
+	}
+	for i := 1; i < len(s.members); i++ {
+		if s.members[i].From <= s.members[i-1].From || s.members[i].Epoch != s.members[i-1].Epoch+1 {
+			return fmt.Errorf("membership epoch %d after %d", s.members[i].Epoch, s.members[i-1].Epoch)
+		}
+	}
+	return nil
+}
