@@ -62,8 +62,6 @@ func (s *Sequencer) setStable(c *value.Stable, a *Applied) string {
 		return fmt.Sprintf("stable through slot %d: it is through %d, and the command is in slot %d", c.Slot, s.stable, a.Slot)
 	case c.Slot == s.stable && c.Hash != s.stableAt:
 		return fmt.Sprintf("stable through slot %d with hash %s: it is on record with %s", c.Slot, c.Hash, s.stableAt)
-	case c.Slot == s.through && c.Hash != s.hash:
-		return fmt.Sprintf("stable through slot %d with hash %s: the log has %s", c.Slot, c.Hash, s.hash)
 	case len(c.Keepers) < s.keepers.K:
 		return fmt.Sprintf("stable through slot %d by %d keepers, want %d", c.Slot, len(c.Keepers), s.keepers.K)
 	}

@@ -45,15 +45,15 @@ type Applied struct {
 	Slot          paxos.Slot
 	Value         []byte // as given to Apply
 	Origin        paxos.Ballot
-	Stamp         paxos.Stamp  // of the slot: never goes back
-	First         paxos.Offset // of the slot's entries; Last+1 where it has none
-	Last          paxos.Offset // last offset of the log after it
-	Hash          paxos.Hash   // h(Slot)
-	Outcomes      []Outcome    // one for each item, in order
-	Noop          bool         // no items
-	NotOnlyStable bool         // an item is something other than a stable command
-	Mark          bool         // State is set
-	State         []byte       // canonical state after the slot, only at a mark
+	Stamp         paxos.Stamp       // of the slot: never goes back
+	First         paxos.Offset      // of the slot's entries; Last+1 where it has none
+	Last          paxos.Offset      // last offset of the log after it
+	Hash          paxos.Hash        // h(Slot)
+	Outcomes      []Outcome         // one for each item, in order
+	Noop          bool              // no items
+	NotOnlyStable bool              // an item is something other than a stable command
+	Mark          bool              // State is set
+	State         []byte            // canonical state after the slot, only at a mark
 	Membership    *paxos.Membership // newly chosen, or nil
 	Stable        paxos.Slot        // newest stable mark after it
 	TermStart     paxos.Ballot      // that took effect in it, or zero

@@ -30,7 +30,7 @@ func EncodeGenesis(g *paxos.Genesis) []byte {
 const (
 	minWindow     = 1
 	maxWindow     = 1 << 16
-	minValueLimit = 2 * paxos.BatchHeadroom
+	minValueLimit = 1 << 10
 	maxValueLimit = 64<<20 - paxos.PayloadHeadroom
 	maxSessions   = 1 << 20
 	maxOutcomes   = 1 << 12
