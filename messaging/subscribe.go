@@ -102,6 +102,7 @@ func (s *Subscription) abandon() error {
 	var errs []error
 	for _, x := range s.subs {
 		errs = append(errs, x.sub.Unsubscribe())
+		x.link.forget(x.sub)
 	}
 	return errors.Join(errs...)
 }
