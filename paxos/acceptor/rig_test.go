@@ -31,7 +31,7 @@ func testGenesis(log string, id byte) *paxos.Genesis {
 	}
 	return &paxos.Genesis{
 		ID: paxos.GenesisID{id}, Cluster: "main", Log: log, Founded: 1, Level: paxos.FormatLevel,
-		Window: paxos.DefaultWindow, ValueLimit: 4096, Sessions: paxos.DefaultSessions,
+		Window: paxos.DefaultWindow, ValueLimit: 8192, Sessions: paxos.DefaultSessions,
 		Outcomes: paxos.DefaultOutcomes, MessageIDs: paxos.DefaultMessageIDs,
 		Membership: paxos.Membership{
 			Epoch: 1, From: 1, Acceptors: []paxos.Member{m("a1", 0xa1), m("a2", 0xa2), m("a3", 0xa3)}, Read: 2, Write: 2,
