@@ -39,19 +39,17 @@ type Config struct {
 
 // Broker says how to reach the NATS server, who to be there, and what it allows.
 type Broker struct {
-	URLs          []string // tried in random order, for ever
-	Creds         string   // file with a user's JWT and seed
-	NKey          string   // file with a user's nkey seed
-	User          string
-	Password      string
-	Token         string
-	TLS           TLS
-	Inbox         string        // where answers to this process arrive; {name} stands for the role's name
-	ReplyTo       []string      // where this process may send answers: a reply subject must begin with one of these
-	MaxPayload    Bytes         // the broker's max_payload as configured; checked again on connecting
-	MaxPending    Bytes         // the broker's max_pending, past which it cuts a slow consumer
-	ReconnectWait time.Duration // between two attempts to reach the broker
-	PingEvery     time.Duration // the broker is gone after two unanswered pings
+	URLs       []string // tried in random order, for ever
+	Creds      string   // file with a user's JWT and seed
+	NKey       string   // file with a user's nkey seed
+	User       string
+	Password   string
+	Token      string
+	TLS        TLS
+	Inbox      string   // where answers to this process arrive; {name} stands for the role's name
+	ReplyTo    []string // inboxes to which this process may send answers: _INBOX_p1, or _INBOX_* for all whose first token begins so
+	MaxPayload Bytes    // the broker's max_payload as configured; checked again on connecting
+	MaxPending Bytes    // the broker's max_pending, past which it cuts a slow consumer
 }
 
 // TLS is the broker connection's. All empty: as the URL says, with the system's authorities.
@@ -109,13 +107,13 @@ type Protocol struct {
 	ResendMax     time.Duration
 	ClockBound    time.Duration
 	InFlight      Bytes // proposed and not chosen, over all logs of the process
-	Queue         Bytes // appends that wait for a slot, over all logs of the process
+	Queue         Bytes // appends of a log that wait for a slot
 	Buffer        Bytes // values that wait for their votes, per log
-	ReportEvery   time.Duration
 	StableEvery   time.Duration
 	StableBytes   Bytes
 	MarkEvery     time.Duration
 	MarkBytes     Bytes
+	HandOver      time.Duration // an orderly stop takes at most this
 }
 
 // HTTP is the listener of /metrics, /livez, /readyz and /status.

@@ -12,13 +12,11 @@ func Default() *Config {
 		Cluster: "main",
 		Prefix:  "paxos",
 		Broker: Broker{
-			URLs:          []string{"nats://127.0.0.1:4222"},
-			Inbox:         "_INBOX_{name}",
-			ReplyTo:       []string{"_INBOX.", "_INBOX_"},
-			MaxPayload:    1 * MiB,
-			MaxPending:    64 * MiB,
-			ReconnectWait: 50 * time.Millisecond,
-			PingEvery:     2 * time.Second,
+			URLs:       []string{"nats://127.0.0.1:4222"},
+			Inbox:      "_INBOX_{name}",
+			ReplyTo:    []string{"_INBOX", "_INBOX_*"},
+			MaxPayload: 1 * MiB,
+			MaxPending: 64 * MiB,
 		},
 		Logs: []string{"main"},
 		Genesis: GenesisConstants{
@@ -47,12 +45,12 @@ func defaultProtocol() Protocol {
 		ResendMax:     time.Duration(paxos.DefaultResendMax),
 		ClockBound:    time.Duration(paxos.DefaultClockBound),
 		InFlight:      paxos.DefaultInFlightBytes,
-		Queue:         64 * MiB,
+		Queue:         16 * MiB,
 		Buffer:        64 * MiB,
-		ReportEvery:   time.Duration(paxos.DefaultReportEvery),
 		StableEvery:   time.Duration(paxos.DefaultStableEvery),
 		StableBytes:   paxos.DefaultStableBytes,
 		MarkEvery:     time.Duration(paxos.DefaultMarkEvery),
 		MarkBytes:     paxos.DefaultMarkBytes,
+		HandOver:      2 * time.Second,
 	}
 }

@@ -59,11 +59,9 @@ func brokerFields(b *Broker) []field {
 		{key: "broker.tls_cert", kind: stringKind{&b.TLS.Cert}, doc: "File with this process's certificate, where the broker asks for one. Needs tls_key."},
 		{key: "broker.tls_key", kind: stringKind{&b.TLS.Key}, doc: "File with the certificate's key."},
 		{key: "broker.inbox", kind: stringKind{&b.Inbox}, doc: "Subjects on which answers arrive begin with this; {name} stands for the role's name. The broker lets each user subscribe to its own alone."},
-		{key: "broker.reply_to", kind: listKind{&b.ReplyTo}, doc: "Where this process may send answers: a request whose reply subject begins with none of these is not answered. Never name a prefix of the cluster's own subjects."},
+		{key: "broker.reply_to", kind: listKind{&b.ReplyTo}, doc: "Where this process may send answers: a request whose reply subject lies elsewhere is not answered. _INBOX stands for all below it, _INBOX_* for every inbox whose first token begins so."},
 		{key: "broker.max_payload", kind: bytesKind{&b.MaxPayload}, doc: "The broker's max_payload. A broker that allows less is refused."},
 		{key: "broker.max_pending", kind: bytesKind{&b.MaxPending}, doc: "The broker's max_pending, past which it cuts a slow consumer."},
-		{key: "broker.reconnect_wait", kind: durationKind{&b.ReconnectWait}, doc: "Between two attempts to reach the broker. At most 50ms: a role that is away is a role that failed."},
-		{key: "broker.ping_every", kind: durationKind{&b.PingEvery}, doc: "The broker is held to be gone after two unanswered pings. 2s to 5s."},
 	}
 }
 
@@ -113,18 +111,18 @@ func protocolFields(p *Protocol) []field {
 		{key: "protocol.resend_max", kind: durationKind{&p.ResendMax}, doc: "… up to this."},
 		{key: "protocol.clock_bound", kind: durationKind{&p.ClockBound}, doc: "A proposer whose clock is further than this from the median of the acceptors' does not stand."},
 		{key: "protocol.in_flight", kind: bytesKind{&p.InFlight}, doc: "Proposed and not yet chosen, over all logs of the process. At most a quarter of broker.max_pending."},
-		{key: "protocol.queue", kind: bytesKind{&p.Queue}, doc: "Appends that wait for a slot, over all logs of the process; more are refused as overloaded."},
+		{key: "protocol.queue", kind: bytesKind{&p.Queue}, doc: "Appends of a log that wait for a slot; more are refused as overloaded."},
 		{key: "protocol.buffer", kind: bytesKind{&p.Buffer}, doc: "Values of a log that a learner or standby keeps while their votes are on the way; what does not fit is fetched later."},
 	}
 }
 
 func timingFields(p *Protocol) []field {
 	return []field{
-		{key: "protocol.report_every", kind: durationKind{&p.ReportEvery}, doc: "How often a keeper says at most what it holds durably."},
 		{key: "protocol.stable_every", kind: durationKind{&p.StableEvery}, doc: "The leader records what is stable after this …"},
 		{key: "protocol.stable_bytes", kind: bytesKind{&p.StableBytes}, doc: "… or after this much, whichever comes first. Acceptors forget by it."},
 		{key: "protocol.mark_every", kind: durationKind{&p.MarkEvery}, doc: "Checkpoints of the log's state are made after this …"},
 		{key: "protocol.mark_bytes", kind: bytesKind{&p.MarkBytes}, doc: "… or after this much. A new process begins at one."},
+		{key: "protocol.hand_over", kind: durationKind{&p.HandOver}, doc: "An orderly stop of a leader, which acknowledges what it holds and lets a standby begin, takes at most this."},
 	}
 }
 

@@ -47,14 +47,27 @@ func (v *checker) name(key, name string) bool {
 
 func (v *checker) identity() {
 	v.name("cluster", v.c.Cluster)
-	v.subject("prefix", v.c.Prefix)
-	if strings.HasPrefix(v.c.Prefix, "_") || strings.HasPrefix(v.c.Prefix, "$") {
-		v.bad("prefix", "use paxos", "%q belongs to the broker's own subjects or to inboxes", v.c.Prefix)
-	}
+	v.prefix()
 	if v.c.Node != "" {
 		v.name("node", v.c.Node)
 	}
 }
+
+// prefix checks the first tokens of every subject: they are names, so that a subject's other tokens keep their places.
+func (v *checker) prefix() {
+	tokens := strings.Split(v.c.Prefix, ".")
+	if len(tokens) > maxPrefixTokens {
+		v.bad("prefix", "use paxos", "%q has more than %d tokens", v.c.Prefix, maxPrefixTokens)
+	}
+	for _, t := range tokens {
+		if !v.name("prefix", t) {
+			return
+		}
+	}
+}
+
+// maxPrefixTokens bounds the prefix: subjects are parsed for every message.
+const maxPrefixTokens = 8
 
 // subject checks that a text is one or more whole tokens of a subject.
 func (v *checker) subject(key, s string) bool {
@@ -110,7 +123,7 @@ func (v *checker) absentRole(s roleSection, wanted bool) {
 		return
 	}
 	for _, f := range fields(v.c) {
-		if f.section() == section && v.c.given(f.key) {
+		if f.section() == section && f.key != s.key && v.c.given(f.key) {
 			v.problems = append(v.problems, &Problem{
 				Key: s.key, Source: v.c.sources[f.key],
 				Text: "missing beside " + f.key, Do: "set it, or remove the section",

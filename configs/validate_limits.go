@@ -31,9 +31,9 @@ func (v *checker) times() {
 		{"protocol.resend_first", p.ResendFirst},
 		{"protocol.resend_max", p.ResendMax},
 		{"protocol.clock_bound", p.ClockBound},
-		{"protocol.report_every", p.ReportEvery},
 		{"protocol.stable_every", p.StableEvery},
 		{"protocol.mark_every", p.MarkEvery},
+		{"protocol.hand_over", p.HandOver},
 	})
 	v.order("protocol.ask_after", p.AskAfter, "protocol.beacon_every", 2*p.BeaconEvery, "one lost beacon would look like silence: use at least twice the beacon's")
 	if p.AskAfter >= p.Timeout {
@@ -42,7 +42,6 @@ func (v *checker) times() {
 	v.order("protocol.progress_limit", p.ProgressLimit, "protocol.timeout", p.Timeout, "a leader would resign before its time-out")
 	v.order("protocol.resend_max", p.ResendMax, "protocol.resend_first", p.ResendFirst, "resends slow down, they do not speed up")
 	v.order("protocol.progress_limit", p.ProgressLimit, "protocol.resend_max", p.ResendMax, "a leader would resign before it has sent again")
-	v.order("protocol.stable_every", p.StableEvery, "protocol.report_every", p.ReportEvery, "there is nothing new between two reports")
 	v.order("protocol.mark_every", p.MarkEvery, "protocol.stable_every", p.StableEvery, "a mark is made with a stable record")
 }
 

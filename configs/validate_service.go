@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // broker checks how the broker is reached, as whom, and where answers may go.
@@ -13,14 +12,11 @@ func (v *checker) broker() {
 	b := &v.c.Broker
 	v.urls(b.URLs)
 	v.credentials()
-	if (b.TLS.Cert == "") != (b.TLS.Key == "") {
-		v.bad(either(b.TLS.Cert == "", "broker.tls_key", "broker.tls_cert"), "set broker.tls_cert and broker.tls_key, or neither", "alone")
-	}
-	if b.ReconnectWait < time.Millisecond || b.ReconnectWait > 50*time.Millisecond {
-		v.bad("broker.reconnect_wait", "", "%v is not between 1ms and 50ms", b.ReconnectWait)
-	}
-	if b.PingEvery < 500*time.Millisecond || b.PingEvery > 5*time.Second {
-		v.bad("broker.ping_every", "use 2s", "%v is not between 500ms and 5s", b.PingEvery)
+	switch {
+	case b.TLS.Cert != "" && b.TLS.Key == "":
+		v.bad("broker.tls_cert", "set broker.tls_key, too", "a certificate without its key")
+	case b.TLS.Cert == "" && b.TLS.Key != "":
+		v.bad("broker.tls_key", "set broker.tls_cert, too", "a key without its certificate")
 	}
 	v.inbox()
 	v.replyTo()
@@ -91,19 +87,31 @@ func (v *checker) inbox() {
 		v.bad("broker.inbox", "use _INBOX_{name}", "%q is the same for each of this process's roles", b.Inbox)
 	}
 	for _, r := range b.ReplyTo {
-		if r != "" && strings.HasPrefix(filled+".", r) {
+		if strings.HasPrefix(filled+".", replyPrefix(r)) {
 			return
 		}
 	}
 	v.bad("broker.reply_to", "add the fixed part of broker.inbox", "has nothing that broker.inbox (%s) begins with: processes configured alike would not answer this one", b.Inbox)
 }
 
+// replyPrefix returns what a reply subject must begin with: "_INBOX." for _INBOX or _INBOX.>, "_INBOX_" for _INBOX_*.
+func replyPrefix(s string) string {
+	if raw, open := strings.CutSuffix(s, "*"); open {
+		return raw
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(s, ">"), ".") + "."
+}
+
 // replyTo checks that an answer can never be taken for a message of the protocol (PROTOCOL N2).
 func (v *checker) replyTo() {
-	for _, r := range v.c.Broker.ReplyTo {
-		if r == "" || overlaps(r, v.c.Prefix+".") || strings.HasPrefix(r, "$") || strings.ContainsAny(r, "*> \t") {
-			v.bad("broker.reply_to", "name inbox prefixes only, like _INBOX.",
-				"%q would let a request send the answer to the cluster's or the broker's own subjects", r)
+	for _, s := range v.c.Broker.ReplyTo {
+		r := replyPrefix(s)
+		if !v.subject("broker.reply_to", strings.TrimSuffix(r, ".")) {
+			continue
+		}
+		if overlaps(r, v.c.Prefix+".") || strings.HasPrefix(r, "$") {
+			v.bad("broker.reply_to", "name inboxes only, like _INBOX or _INBOX_*",
+				"%q would let a request send the answer to the cluster's or the broker's own subjects", s)
 		}
 	}
 }
@@ -146,11 +154,4 @@ func (v *checker) word(key, word string, allowed ...string) {
 		}
 	}
 	v.bad(key, "use "+strings.Join(allowed[:len(allowed)-1], ", ")+" or "+allowed[len(allowed)-1], "%q is unknown", word)
-}
-
-func either(cond bool, a, b string) string {
-	if cond {
-		return b
-	}
-	return a
 }
