@@ -174,6 +174,20 @@ func TestBootstrapVouchedByKeepers(t *testing.T) {
 	c.same(t, s, 6)
 }
 
+// A keeper whose hash at the mark is another one does not vouch.
+func TestBootstrapKeepersMustAgree(t *testing.T) {
+	c := markedLog()
+	c.gone = map[string]bool{"l3": true, "a": true, "b": true}
+	c.spoil = func(to string, ask, answer paxos.Message) {
+		if f, ok := ask.(*paxos.Fetch); ok && to == "l2" && f.What == paxos.FetchHash {
+			answer.(*paxos.FetchAnswer).After = paxos.Hash{0xbd}
+		}
+	}
+	if _, ok := c.run(newBootstrap(c.g, "l1", "l2"), 20*paxos.Second); ok {
+		t.Fatal("vouched")
+	}
+}
+
 // One keeper's word is not enough, nor that of learners that are no keepers, or of a keeper's wiped store.
 func TestBootstrapNeedsKKeepers(t *testing.T) {
 	c := markedLog()
@@ -251,7 +265,7 @@ func TestBootstrapForgedHash(t *testing.T) {
 	m := c.log.marks[0]
 	c.offers = func(name string) (paxos.Slot, paxos.Hash, []byte) {
 		if name == "l3" {
-			return m.slot + 1, paxos.Hash{0xbd}, m.state // the newest: taken first
+			return m.slot, paxos.Hash{0xbd}, m.state // the first to offer: taken first
 		}
 		return m.slot, c.log.hashes[m.slot], m.state
 	}
@@ -261,7 +275,7 @@ func TestBootstrapForgedHash(t *testing.T) {
 			a.Before = paxos.Hash{0xbd}
 		}
 	}
-	s, ok := c.run(newBootstrap(c.g, "l1", "l2", "l3"), 60*paxos.Second)
+	s, ok := c.run(newBootstrap(c.g, "l3", "l1", "l2"), 60*paxos.Second)
 	if !ok {
 		t.Fatal("not done")
 	}
