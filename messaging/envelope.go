@@ -57,8 +57,11 @@ func putHeader(b []byte, h header, body int) {
 	copy(b[genesisAt:], h.genesis[:])
 	binary.BigEndian.PutUint64(b[requestAt:], h.request)
 	binary.BigEndian.PutUint32(b[lengthAt:], uint32(body))
-	binary.BigEndian.PutUint64(b[checksumAt:], xxhash.Sum64(b[coveredAt:]))
+	putSum(b)
 }
+
+// putSum fills in the checksum.
+func putSum(b []byte) { binary.BigEndian.PutUint64(b[checksumAt:], xxhash.Sum64(b[coveredAt:])) }
 
 // cutHeader reads the envelope of b and returns its body and tail, which alias b.
 func cutHeader(b []byte) (h header, body, tail []byte, err error) {

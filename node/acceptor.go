@@ -53,7 +53,7 @@ type Acceptor struct {
 
 // NewAcceptor returns a service that does nothing until Start.
 func NewAcceptor(cfg AcceptorConfig) *Acceptor {
-	a := &Acceptor{cfg: cfg, readers: newMailbox(), stop: make(chan struct{})}
+	a := &Acceptor{cfg: cfg, loop: newLoop(), readers: newMailbox(), stop: make(chan struct{})}
 	a.commits = commits{store: cfg.Store, send: a.send, fail: cfg.Failed}
 	a.loop.deliver = func(env *paxos.Envelope) { cfg.Core.Deliver(cfg.Clock.Now(), env, &a.out) }
 	a.loop.tick = func() { cfg.Core.Tick(cfg.Clock.Now(), cfg.Clock.Wall(), &a.out) }

@@ -55,10 +55,13 @@ func envelopeCost(env *paxos.Envelope) int {
 	return overhead
 }
 
+// newLoop returns a loop whose mailbox takes messages already; nothing is done with them until start.
+func newLoop() loop { return loop{box: newMailbox(), done: make(chan struct{})} }
+
 // start runs the loop until end is called.
 func (l *loop) start() {
 	ctx, stop := context.WithCancel(context.Background())
-	l.box, l.stop, l.done = newMailbox(), stop, make(chan struct{})
+	l.stop = stop
 	go l.run(ctx)
 }
 

@@ -78,7 +78,7 @@ const maxSubscriptions = 4 * proposer.MaxLogs
 
 // NewProposer returns a service that does nothing until Start, or an error that says what cannot be founded.
 func NewProposer(cfg ProposerConfig) (*Proposer, error) {
-	p := &Proposer{cfg: cfg, subs: make(chan proposer.Subscription, maxSubscriptions), left: make(chan struct{}), known: make(map[paxos.GenesisID]*paxos.Genesis)}
+	p := &Proposer{cfg: cfg, loop: newLoop(), subs: make(chan proposer.Subscription, maxSubscriptions), left: make(chan struct{}), known: make(map[paxos.GenesisID]*paxos.Genesis)}
 	p.coreReq = p.reqs.source(askerCore)
 	self := paxos.Ident{Asker: cfg.Name, Role: paxos.RoleProposer, Run: cfg.Run}
 	p.dir = newDirectory(self, cfg.Acceptors, cfg.Learners, p.reqs.source(askerDirectory))
@@ -212,6 +212,13 @@ func (p *Proposer) deliver(env *paxos.Envelope) {
 	case *paxos.Beacon:
 		for i := range m.Items {
 			p.dir.onBeaconItem(&m.Items[i])
+		}
+	case *paxos.Append:
+		// A plain request names no genesis: it is for whatever log has the name here.
+		if env.Genesis.IsZero() {
+			named := *env
+			named.Genesis = p.dir.known[env.Log]
+			env = &named
 		}
 	}
 	p.core.Deliver(now, wall, env, &p.out)

@@ -3,6 +3,8 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -118,4 +120,131 @@ func TestA8LostTailIsCorruption(t *testing.T) {
 			t.Errorf("cut to %d of %d bytes: %v", keep, end, err)
 		}
 	}
+}
+
+// flushed returns the files of an acceptor that was killed with some votes in tables and some in several log files.
+func flushed(t *testing.T, n paxos.Slot, size int) *vfs.MemFS {
+	t.Helper()
+	fsys := vfs.NewCrashableMem()
+	v := openVotes(t, fsys)
+	apply(t, v, stateRecord())
+	for s := paxos.Slot(1); s <= n; s++ {
+		apply(t, v, voteRecord(s, 1, valueOf(s, size)))
+		if s%10 == 0 {
+			if err := v.db.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	after := crash(fsys, 1, 100)
+	closeStore(t, v)
+	return after
+}
+
+// A manifest that ends early is taken by the engine for one that was cut short by a crash: it goes back to an older state
+// and deletes the tables it no longer knows.
+func TestA8DamagedManifestIsCorruption(t *testing.T) {
+	const votes, size = 45, 400
+	files := flushed(t, votes, size)
+	if err := votesOrError(t, clone(files), votes, size); err != nil {
+		t.Fatalf("untouched: %v", err)
+	}
+	manifest := ""
+	names, err := files.List(files.PathJoin(testDir, engineDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range names {
+		if strings.HasPrefix(n, "MANIFEST") {
+			manifest = files.PathJoin(testDir, engineDir, n)
+		}
+	}
+	good := readFile(t, files, manifest)
+	found := 0
+	for at := 0; at < len(good); at += 4 {
+		fsys := clone(files)
+		bad := append([]byte(nil), good...)
+		bad[at] ^= 1 << (at % 8)
+		writeFile(t, fsys, manifest, bad)
+		switch err := votesOrError(t, fsys, votes, size); {
+		case errors.Is(err, ErrCorrupt):
+			found++
+		case err != nil:
+			t.Fatalf("bit flipped at byte %d of %d: %v", at, len(good), err)
+		}
+	}
+	for keep := 0; keep < len(good); keep += 20 {
+		fsys := clone(files)
+		writeFile(t, fsys, manifest, good[:keep])
+		switch err := votesOrError(t, fsys, votes, size); {
+		case errors.Is(err, ErrCorrupt):
+			found++
+		case err != nil:
+			t.Fatalf("cut to %d of %d bytes: %v", keep, len(good), err)
+		}
+	}
+	if found < len(good)/8 {
+		t.Fatalf("only %d of %d damages were found", found, len(good))
+	}
+}
+
+func TestA8MissingFileIsCorruption(t *testing.T) {
+	const votes, size = 45, 400
+	files := flushed(t, votes, size)
+	names, err := files.List(files.PathJoin(testDir, engineDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range names {
+		if n == "LOCK" || strings.HasPrefix(n, "OPTIONS") {
+			continue
+		}
+		fsys := clone(files)
+		if err := fsys.Remove(fsys.PathJoin(testDir, engineDir, n)); err != nil {
+			t.Fatal(err)
+		}
+		err := votesOrError(t, fsys, votes, size)
+		if err != nil && !errors.Is(err, ErrCorrupt) {
+			t.Errorf("without %s: %v", n, err)
+		}
+	}
+}
+
+// Any bit of any file: either everything is there, or an error says so.
+func TestA8FlippedBitAnywhereNeverLosesAVote(t *testing.T) {
+	const votes, size = 45, 400
+	files := flushed(t, votes, size)
+	var paths []string
+	for _, dir := range []string{testDir, files.PathJoin(testDir, engineDir)} {
+		names, err := files.List(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range names {
+			if n != "LOCK" && n != engineDir {
+				paths = append(paths, files.PathJoin(dir, n))
+			}
+		}
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	found := 0
+	for range 600 {
+		path := paths[rng.IntN(len(paths))]
+		fsys := clone(files)
+		b := readFile(t, fsys, path)
+		if len(b) == 0 {
+			continue
+		}
+		bit := rng.IntN(8 * len(b))
+		b[bit/8] ^= 1 << (bit % 8)
+		writeFile(t, fsys, path, b)
+		err := votesOrError(t, fsys, votes, size)
+		if errors.Is(err, errMissing) {
+			t.Fatalf("bit %d of %s flipped: %v", bit, path, err)
+		}
+		if err != nil {
+			found++
+		}
+	}
+	t.Logf("%d found", found)
 }

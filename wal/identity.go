@@ -167,3 +167,16 @@ func exists(fsys vfs.FS, path string) (bool, error) {
 	}
 	return err == nil, err
 }
+
+// syncAbove makes the names of dir and of all folders above it durable: a store whose folder a loss of power takes away would
+// come back as an empty one. Folders that may not be read were not made for it.
+func syncAbove(fsys vfs.FS, dir string) error {
+	for parent := fsys.PathDir(dir); ; dir, parent = parent, fsys.PathDir(parent) {
+		if err := syncDir(fsys, dir); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("sync folder %s: %w", dir, err)
+		}
+		if parent == dir {
+			return nil
+		}
+	}
+}

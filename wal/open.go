@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"runtime"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -70,13 +71,19 @@ func (d damage) Unwrap() []error { return []error{d.error, errDamage} }
 // openPanicked turns an engine that fell over what it read into an error. A protocol violation and an end of the process that
 // OnFatal did not bring about go on.
 func (s *store) openPanicked(r any) error {
-	if err, ok := r.(error); ok {
-		var v *paxos.Violation
-		if errors.As(err, &v) || s.broken() != nil {
-			panic(r)
-		}
+	err, ok := r.(error)
+	if !ok {
+		return corruptf("the engine fell over it: %v", r)
 	}
-	return damage{corruptf("the engine fell over it: %v", r)}
+	var violation *paxos.Violation
+	if errors.As(err, &violation) || s.broken() != nil {
+		panic(r)
+	}
+	var fault runtime.Error
+	if errors.As(err, &fault) {
+		return corruptf("the engine fell over it: %w", err)
+	}
+	return fmt.Errorf("the engine gave up: %w", err)
 }
 
 func (s *store) lockFolder() error {
@@ -148,7 +155,7 @@ func (s *store) create(want Want) error {
 	if err := writeSmall(s.opts.FS, s.path(identityNewFile), s.id.encode()); err != nil {
 		return err
 	}
-	if err := syncDir(s.opts.FS, s.dir); err != nil {
+	if err := syncAbove(s.opts.FS, s.dir); err != nil {
 		return err
 	}
 	if err := s.openEngine(); err != nil {

@@ -136,20 +136,35 @@ func (s *store) shut() error {
 	if err := s.drain(); err != nil {
 		return err
 	}
-	err := errors.Join(s.notary.close(), s.db.Close(), s.lock.Close())
+	err := errors.Join(s.notary.close(), s.closeEngine(), s.lock.Close())
 	if err != nil {
 		return fmt.Errorf("close store %s: %w", s.dir, err)
 	}
 	return nil
 }
 
+// closeEngine closes the engine. One that could not go on meanwhile would wait for ever: the process is about to end.
+func (s *store) closeEngine() error {
+	closed := make(chan error, 1)
+	go func() { closed <- s.db.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-s.failed:
+		return s.broken()
+	}
+}
+
 // abandon lets go of what a failed open holds.
 func (s *store) abandon() {
+	if s.broken() != nil {
+		return
+	}
 	if s.notary != nil {
 		_ = s.notary.file.Close()
 	}
-	if s.db != nil {
-		_ = s.db.Close()
+	if s.db != nil && errors.Is(s.closeEngine(), ErrBroken) {
+		return
 	}
 	if s.lock != nil {
 		_ = s.lock.Close()

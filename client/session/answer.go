@@ -23,8 +23,10 @@ func (s *Session) OnAnswer(now paxos.Instant, request uint64, m *paxos.BatchAnsw
 	x := s.cut(b, request)
 	s.learn(m.Ballot)
 	s.pace.heardAt, s.usedAt = now, now
-	s.outcome(now, b, x, m)
-	s.settle(out)
+	if !b.settled {
+		s.outcome(now, b, x, m)
+		s.settle(out)
+	}
 	s.pump(now, out)
 	return true
 }

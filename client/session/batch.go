@@ -98,10 +98,13 @@ func (s *Session) grow(wait paxos.Span) paxos.Span {
 	return min(2*wait, s.cfg.ResendMax)
 }
 
+// batchHead is at least what a batch's encoding takes beside its message id and frames.
+const batchHead = 64
+
 // encode writes b's bytes under the present session and b's number.
 func (s *Session) encode(b *batch) {
 	b.body.Session, b.body.Number = s.id, b.number
-	b.wire = value.EncodeBatch(b.wire[:0], &b.body)
+	b.wire = value.EncodeBatch(make([]byte, 0, batchHead+len(b.body.MessageID)+len(b.body.Frames)), &b.body)
 	b.sum = b.body.Checksum
 }
 
@@ -149,7 +152,6 @@ func (s *Session) reason(b *batch) paxos.BatchAnswer {
 func (s *Session) fill(b *batch) {
 	b.filler, b.givenUp = true, true
 	b.body = value.Batch{Count: 1, HasExpect: true, Expect: math.MaxUint64, Frames: value.AppendFrame(nil, nil, nil)}
-	b.wire = nil // sends of the batch itself may still be in the owner's hands
 	s.encode(b)
 	b.epoch, b.wait = 0, 0
 }

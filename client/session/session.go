@@ -105,7 +105,7 @@ type Session struct {
 	opening opening
 	queue   []*batch // in order of submission
 	sends   map[uint64]*batch
-	free    []*batch // with their buffers, for reuse
+	free    []*batch // for reuse
 
 	pace pace
 }
@@ -161,7 +161,7 @@ func (s *Session) Submit(now paxos.Instant, in Batch, out *Output) bool {
 	return true
 }
 
-// take returns an empty batch, with an old one's buffers where there are some.
+// take returns an empty batch.
 func (s *Session) take() *batch {
 	n := len(s.free)
 	if n == 0 {
@@ -252,12 +252,12 @@ func (s *Session) settle(out *Output) {
 	}
 }
 
-// release forgets a batch's sends and keeps its buffers.
+// release forgets a batch's sends and keeps the struct. Its bytes may still be on their way.
 func (s *Session) release(b *batch) {
 	for i := range b.sends {
 		delete(s.sends, b.sends[i].request)
 	}
-	*b = batch{wire: b.wire[:0], sends: b.sends[:0]}
+	*b = batch{sends: b.sends[:0]}
 	s.free = append(s.free, b)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/paxosd/paxosd/paxos"
 	"github.com/paxosd/paxosd/paxos/value"
@@ -50,6 +51,10 @@ func (g *group) onAppend(s *step, env *paxos.Envelope, m *paxos.Append) {
 			size, min(paxos.MaxEntryBytes, int(g.maxBatch()))))
 		return
 	}
+	if !fitHeaders(m.Headers) {
+		g.refuse(s, ld, r, 0, paxos.CodeTooLarge, "a header or their number is beyond what an entry can hold")
+		return
+	}
 	if len(m.MessageID) > paxos.MaxMessageIDBytes {
 		g.refuse(s, ld, r, 0, paxos.CodeMalformed, fmt.Sprintf("the message id has more than %d bytes", paxos.MaxMessageIDBytes))
 		return
@@ -60,6 +65,19 @@ func (g *group) onAppend(s *step, env *paxos.Envelope, m *paxos.Append) {
 	}
 	body := value.EncodeBatch(nil, &b)
 	g.enqueue(s, ld, &item{kind: value.ItemBatch, body: body, sum: b.Checksum, replies: []reply{r}})
+}
+
+// fitHeaders reports whether the frame's counters can hold the headers: 65,535 of them, keys as long.
+func fitHeaders(headers []paxos.Header) bool {
+	if len(headers) > math.MaxUint16 {
+		return false
+	}
+	for i := range headers {
+		if len(headers[i].Key) > math.MaxUint16 {
+			return false
+		}
+	}
+	return true
 }
 
 // maxBatch is the largest batch, in bytes.
