@@ -185,7 +185,8 @@ func (s *beacons) follow(m *paxos.Beacon) *run {
 	}
 	if s.names[key.name] >= MaxRuns {
 		s.evict(func(r *run) bool { return r.name == key.name })
-	} else if len(s.names) >= MaxProposers && s.names[key.name] == 0 {
+	}
+	for s.names[key.name] == 0 && len(s.names) >= MaxProposers {
 		s.evict(func(*run) bool { return true })
 	}
 	r := &run{runKey: key, items: map[paxos.GenesisID]item{}}
@@ -195,7 +196,7 @@ func (s *beacons) follow(m *paxos.Beacon) *run {
 	return r
 }
 
-// evict drops the longest silent run among those that match, and, where it must make room for a name, all of its name.
+// evict drops the longest silent run among those that match.
 func (s *beacons) evict(match func(*run) bool) {
 	var old *run
 	for _, r := range s.runs {
