@@ -49,6 +49,7 @@ type group struct {
 	starved     bool // has work that waits for bytes in flight
 	full        bool // K5, as last seen
 	stoppedSeen bool // the learner's stop was acted on
+	restarting  bool // the service was told to begin again from a checkpoint
 }
 
 // next is f: the first slot that is not sequenced here.
@@ -186,7 +187,8 @@ func (g *group) drain(s *step) {
 	for i := range lo.Requests {
 		g.forward(s, &lo.Requests[i])
 	}
-	if lo.NeedCheckpoint {
+	if lo.NeedCheckpoint && !g.restarting {
+		g.restarting = true // until ReplaceLog
 		s.out.NeedCheckpoint = append(s.out.NeedCheckpoint, g.id)
 	}
 	for i := range lo.Chosen {

@@ -97,10 +97,11 @@ func (g *group) onBatch(s *step, env *paxos.Envelope, m *paxos.Batch) {
 		return
 	}
 	b, err := value.DecodeBatch(m.Batch)
-	if err == nil {
-		err = checkBatch(&b)
+	if err != nil { // it has no checksum that could be repeated
+		g.refuse(s, ld, r, 0, paxos.CodeMalformed, err.Error())
+		return
 	}
-	if err != nil {
+	if err := checkBatch(&b); err != nil {
 		g.refuse(s, ld, r, b.Checksum, paxos.CodeMalformed, err.Error())
 		return
 	}

@@ -134,9 +134,9 @@ func (p *Proposer) takeHeld(s *step, q *peer) {
 	q.held = q.held[:0]
 }
 
-// askFull asks for the full list while a number is missed.
+// askFull asks for the full list while a number is missed, and the run is heard.
 func (p *Proposer) askFull(s *step, q *peer) {
-	if !q.missing || s.now < q.askAt {
+	if !q.missing || s.now < q.askAt || s.now.Sub(q.heard) >= p.cfg.Timeout {
 		return
 	}
 	q.askAt = s.now.Add(2 * p.cfg.BeaconEvery)

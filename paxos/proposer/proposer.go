@@ -89,7 +89,7 @@ func (p *Proposer) ReplaceLog(now paxos.Instant, gen *paxos.Genesis, l *learner.
 		g.resign(s, "begun again from a checkpoint", 0)
 	case *standby:
 	}
-	g.stoppedSeen = false
+	g.stoppedSeen, g.restarting = false, false
 	g.begin(s, l)
 	return nil
 }
