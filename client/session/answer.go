@@ -81,7 +81,7 @@ func (s *Session) outcome(now paxos.Instant, b *batch, x send, m *paxos.BatchAns
 		s.hole(b, x, m)
 	case paxos.CodeExpired:
 		s.denied(b, x, m)
-		s.expired(m)
+		s.renew(*m)
 	case paxos.CodeTooLarge, paxos.CodeMalformed, paxos.CodeHeader:
 		s.denied(b, x, m)
 		s.never(now, b, x, m)
@@ -180,31 +180,8 @@ func (s *Session) never(now paxos.Instant, b *batch, x send, m *paxos.BatchAnswe
 	}
 }
 
-// expired takes "the log does not know this session". If the oldest unsettled number certainly was not taken, no later
-// one was either, nor ever will be: all of them move to a new session. Else nobody will ever know.
-func (s *Session) expired(m *paxos.BatchAnswer) {
-	if first := s.first(); first != nil && first.dead() {
-		s.move()
-		return
-	}
-	s.renew(*m)
-}
-
-// move gives every unsettled batch a number in a new session.
-func (s *Session) move() {
-	for _, b := range s.queue {
-		if b.settled {
-			continue
-		}
-		s.forget(b)
-		if b.filler {
-			b.settled = true // its number died with the session
-		}
-	}
-	s.reopen()
-}
-
-// renew leaves the session: what was sent in it and not settled stays unknown.
+// renew leaves the session: what was sent in it and not settled stays unknown, for ever (docs/protocol.md Q1). It is not sent
+// again in another session: a copy may have been appended before this one ended, unheard. What was not sent moves on.
 func (s *Session) renew(m paxos.BatchAnswer) {
 	for _, b := range s.queue {
 		if b.settled || b.number == 0 {
@@ -225,7 +202,7 @@ func (s *Session) forget(b *batch) {
 		delete(s.sends, b.sends[i].request)
 	}
 	b.sends = b.sends[:0]
-	b.number, b.epoch, b.wait, b.lost, b.stray = 0, 0, 0, false, false
+	b.number = 0
 }
 
 func (s *Session) reopen() {

@@ -29,7 +29,6 @@ type batch struct {
 
 	sends   []send // unanswered, oldest first
 	lost    bool   // a copy may still be taken though nobody will answer it
-	stray   bool   // the same of a copy of its filler
 	epoch   uint64 // of the newest send
 	sentAt  paxos.Instant
 	wait    paxos.Span // how long the newest send is waited for
@@ -44,22 +43,13 @@ type batch struct {
 	result  Done
 }
 
-// dead reports whether no copy of b, fillers included, can still be taken.
-func (b *batch) dead() bool { return len(b.sends) == 0 && !b.lost && !b.stray }
-
-// lose notes that copy x may be taken though nobody will say so.
-func (b *batch) lose(x send) {
-	if x.filler {
-		b.stray = true
-	} else {
-		b.lost = true
-	}
-}
-
 // definite reports whether the batch itself, fillers aside, is certainly not in the log and never will be.
 func (b *batch) definite() bool {
 	return !b.lost && !slices.ContainsFunc(b.sends, func(s send) bool { return !s.filler })
 }
+
+// lose notes that copy x may be taken though nobody will say so.
+func (b *batch) lose(x send) { b.lost = b.lost || !x.filler }
 
 // finish sets the result that will be told, unless one was told already.
 func (b *batch) finish(c Class, a paxos.BatchAnswer) {
@@ -126,7 +116,6 @@ func (s *Session) giveUp(b *batch) {
 	}
 	b.givenUp = true
 	if b.number == 0 {
-		// Never sent in this session, and whatever was sent in an earlier one is known to be dead.
 		b.finish(Refused, s.reason(b))
 		b.settled = true
 		return

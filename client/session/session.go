@@ -16,8 +16,8 @@ const (
 	DefaultRetryMax  = 250 * paxos.Millisecond
 
 	// DefaultIdle is how long a session is used again after its last batch was settled. A log ends the sessions that were used
-	// least recently; a session that is gone makes the fate of what is sent in it hard to tell, a new one costs one request.
-	DefaultIdle = 300 * paxos.Second
+	// least recently, and what is sent in one that has ended is "unknown"; a new one costs one request.
+	DefaultIdle = 60 * paxos.Second
 
 	// maxSends bounds the unanswered sends that are remembered per batch. One that is forgotten counts as never answered.
 	maxSends = 8
