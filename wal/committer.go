@@ -201,32 +201,12 @@ func (s *store) runWriter() {
 		}
 		g.sent = time.Now()
 		if g.batch != nil {
-			s.handOver(g)
+			if err := s.db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
+				s.fail(fmt.Errorf("store %s: write %d: %w", s.dir, g.number, err))
+			}
 		}
 		s.flight <- g
 	}
-}
-
-// handOver writes a group to the engine's log and memory. The engine panics where it cannot go on, with the error, for instance when
-// there is no room for its next log file.
-func (s *store) handOver(g *group) {
-	defer func() {
-		if r := recover(); r != nil && s.broken() == nil {
-			s.fail(fmt.Errorf("store %s: write %d: %w", s.dir, g.number, panicked(r)))
-		} else if r != nil {
-			panic(r)
-		}
-	}()
-	if err := s.db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
-		s.fail(fmt.Errorf("store %s: write %d: %w", s.dir, g.number, err))
-	}
-}
-
-func panicked(r any) error {
-	if err, ok := r.(error); ok {
-		return fmt.Errorf("the engine gave up: %w", err)
-	}
-	return fmt.Errorf("the engine gave up: %v", r)
 }
 
 // runSyncer waits for each group's sync and tells those who wait.

@@ -16,18 +16,7 @@ import (
 func votesOrError(t *testing.T, fsys vfs.FS, n paxos.Slot, size int) error {
 	t.Helper()
 	d := newDeath()
-	ended := make(chan error, 1)
-	go func() {
-		err := errors.New("the goroutine ended")
-		defer func() {
-			if cause := d.cause(); cause != nil {
-				err = cause
-			}
-			ended <- err
-		}()
-		err = readBack(testOptions(fsys, d), n, size)
-	}()
-	return <-ended
+	return outlives(d, func() error { return readBack(testOptions(fsys, d), n, size) })
 }
 
 var errMissing = errors.New("opened with votes missing")

@@ -46,7 +46,7 @@ func (l engineLogger) Fatalf(format string, args ...any) {
 // engineOptions are those of both kinds of store.
 func (s *store) engineOptions() *pebble.Options {
 	o := &pebble.Options{
-		FS:                          s.opts.FS,
+		FS:                          guard{s.opts.FS, s},
 		Lock:                        s.lock,
 		Logger:                      engineLogger{s},
 		EventListener:               s.engineEvents(),

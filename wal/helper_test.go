@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +27,7 @@ var (
 	testRecord  = []byte("the genesis record")
 )
 
-// death is what OnFatal was told. Its goroutine ends there, as the process would.
+// death is what OnFatal was told. Its goroutine goes no further, as the process would not.
 type death struct {
 	mu  sync.Mutex
 	err error
@@ -44,7 +43,7 @@ func (d *death) onFatal(err error) {
 		close(d.hit)
 	}
 	d.mu.Unlock()
-	runtime.Goexit()
+	select {}
 }
 
 func (d *death) cause() error {
@@ -117,25 +116,29 @@ func apply(t testing.TB, s applier, recs ...paxos.Record) uint64 {
 	return n
 }
 
-// dies runs f in a goroutine of its own and returns what the store died of. It fails if f returned instead.
+// dies runs f in a goroutine of its own and returns what the store died of.
 func dies(t testing.TB, d *death, f func()) error {
 	t.Helper()
-	returned := make(chan bool, 1)
-	go func() {
-		survived := false
-		defer func() { returned <- survived }()
-		f()
-		survived = true
-	}()
+	go f()
 	select {
-	case survived := <-returned:
-		if survived {
-			t.Fatalf("the call returned; the store died of: %v", d.cause())
-		}
+	case <-d.hit:
+		return d.cause()
 	case <-time.After(10 * time.Second):
-		t.Fatal("neither returned nor died")
+		t.Fatal("the store did not die")
+		return nil
 	}
-	return d.cause()
+}
+
+// outlives runs f and returns its error, or what the store died of meanwhile.
+func outlives(d *death, f func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- f() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-d.hit:
+		return d.cause()
+	}
 }
 
 func ballot(round uint64) paxos.Ballot { return paxos.Ballot{Round: round, Proposer: "p1", Run: 7} }

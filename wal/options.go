@@ -31,9 +31,9 @@ type Options struct {
 	// Rand gives a new store its incarnation; nil: crypto/rand.
 	Rand io.Reader
 
-	// OnFatal is told of a failed write, a failed sync or a corrupt read and must end the process: it must not return
-	// (PROTOCOL A8). It may be called from any goroutine, from several, and with locks of the store held, so it must not
-	// call the store. If it returns, or is nil, the goroutine panics with the error.
+	// OnFatal is told of a failed write, a failed sync or a corrupt read and must end the process, or never return
+	// (PROTOCOL A8). It may be called from any goroutine, from several, and with locks of the store and of the engine
+	// held, so it must call neither, and not runtime.Goexit. If it returns, or is nil, the goroutine panics with the error.
 	OnFatal func(error)
 
 	// Info is told what the storage engine says of its flushes and compactions; nil: nobody.
