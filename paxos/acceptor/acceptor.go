@@ -113,7 +113,7 @@ func (a *Acceptor) open(h *genesis.Held, r *Restored) {
 // Deliver takes one message. env and its message are read only during the call, except for an accept's value, which
 // out.Records refers to, and requests, which wait for their answer.
 func (a *Acceptor) Deliver(now paxos.Instant, env *paxos.Envelope, out *Output) {
-	if env.To != "" && env.To != a.cfg.Name {
+	if env.Msg.Kind().IsRequest() && env.To != "" && env.To != a.cfg.Name {
 		a.drop(env, "addressed to another process", out)
 		return
 	}

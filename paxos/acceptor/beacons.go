@@ -52,7 +52,7 @@ func (s *beacons) init() {
 // onBeacon follows one process's beacons: trims by its stable marks (K2), renews what it announces (P7), and answers
 // with a beat (P8).
 func (a *Acceptor) onBeacon(now paxos.Instant, env *paxos.Envelope, m *paxos.Beacon, out *Output) {
-	if !paxos.ValidName(m.Proposer) || (env.From != "" && env.From != m.Proposer) || m.Number == 0 {
+	if !paxos.ValidName(m.Proposer) || (env.From != "" && env.From != m.Proposer) || (m.Number == 0 && !m.Full) {
 		a.drop(env, "malformed beacon", out)
 		return
 	}

@@ -31,8 +31,9 @@ const (
 	MaxProposers = 256
 	MaxRuns      = 4
 
-	// MaxRunItems bounds the logs followed of one run. A ballot beyond it counts as never renewed.
-	MaxRunItems = 4 * paxos.MaxBeaconItems
+	// MaxRunItems bounds the logs followed of one run: what its full list, and a beat that differs in all of them, can
+	// hold. A ballot beyond it counts as never renewed.
+	MaxRunItems = paxos.MaxBeaconItems
 
 	// MaxHeldBeacons bounds the beacons kept while a full list is awaited: 1.6 s of them at the
 	// default interval.

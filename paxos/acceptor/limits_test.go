@@ -193,7 +193,7 @@ func TestLearnsAreGathered(t *testing.T) {
 
 func TestDropsWhatIsNotForIt(t *testing.T) {
 	r := newRig(t, "main")
-	elsewhere := prepare(bal(1, "p1"), 1)
+	elsewhere := about(1, "main", "p1", &paxos.Ask{Asker: "p1"})
 	elsewhere.To = "a2"
 	for name, env := range map[string]paxos.Envelope{
 		"another's request":    elsewhere,

@@ -16,7 +16,7 @@ import (
 const MaxAborted = 64
 
 // MaxLogs bounds the logs that one store takes part in: what one full beacon can renew.
-const MaxLogs = paxos.MaxBeaconItems
+const MaxLogs = min(paxos.MaxBeaconItems, paxos.MaxIdentLogs)
 
 // MaxInfoBytes bounds the genesis records in one answer to ident: half of the default largest payload.
 const MaxInfoBytes = 512 << 10
@@ -104,20 +104,22 @@ func (p *Participant) Holding(log string) *Held {
 // All returns every genesis held, sorted by log, then id. The slice is the participant's own: read only.
 func (p *Participant) All() []*Held { return p.held }
 
-// Infos returns what an answer to ident says of the logs held. Records beyond MaxInfoBytes are left out, those of
-// aborted geneses first: a founder then waits, which it says.
+// Infos returns what an answer to ident says of the logs held: at most paxos.MaxIdentLogs, and records of at most
+// MaxInfoBytes. Aborted geneses come last, and are left out first: they only matter to a founder that meets them elsewhere, too.
 func (p *Participant) Infos() []paxos.LogInfo {
-	infos := make([]paxos.LogInfo, 0, len(p.held))
-	for _, h := range p.held {
-		infos = append(infos, paxos.LogInfo{Log: h.Log, Genesis: h.ID, State: h.State})
-	}
+	infos := make([]paxos.LogInfo, 0, min(len(p.held), paxos.MaxIdentLogs))
 	room := MaxInfoBytes
 	for _, aborted := range []bool{false, true} {
-		for i, h := range p.held {
-			if (h.State == paxos.LogAborted) == aborted && len(h.Record) <= room {
-				room -= len(h.Record)
-				infos[i].Record = h.Record
+		for _, h := range p.held {
+			if (h.State == paxos.LogAborted) != aborted || len(infos) == paxos.MaxIdentLogs {
+				continue
 			}
+			info := paxos.LogInfo{Log: h.Log, Genesis: h.ID, State: h.State}
+			if len(h.Record) <= room {
+				room -= len(h.Record)
+				info.Record = h.Record
+			}
+			infos = append(infos, info)
 		}
 	}
 	return infos
