@@ -116,6 +116,12 @@ type ReadBatch struct {
 	Frames []byte // package value: frames
 }
 
+// ReadBatchBytes is what a batch takes of a stream's credit beside its frames, so that empty entries cost something too.
+const ReadBatchBytes = 64
+
+// Cost is what b takes of a stream's credit. Learner and reader must count alike, or credit leaks until the stream stands still.
+func (b *ReadBatch) Cost() int { return len(b.Frames) + ReadBatchBytes }
+
 // ReadAnswer is one chunk of a stream.
 type ReadAnswer struct {
 	Learner string
