@@ -114,6 +114,10 @@ func (b *Bootstrap) OnAnswer(now paxos.Instant, env *paxos.Envelope, out *Output
 	if !ok {
 		return b.answerReplay(now, env, out)
 	}
+	if !env.Genesis.IsZero() && env.Genesis != b.cfg.Genesis.ID {
+		b.lost(now, &f, mistrust)
+		return true
+	}
 	switch m := env.Msg.(type) {
 	case *paxos.CheckpointAnswer:
 		if m.Name == f.name && f.kind == paxos.KindCheckpoint {

@@ -35,14 +35,17 @@ const (
 
 // Sizes of repair.
 const (
-	// fetchBytes is asked of a learner at once; pollBytes of each acceptor, since a few send the same.
-	fetchBytes = 1 << 20
-	pollBytes  = 256 << 10
+	// pollBytes is asked of each acceptor at most, since a few send the same.
+	pollBytes = 256 << 10
+	// answerOverhead is what a slot may cost in an answer beside its value, pollOverhead with its vote.
+	answerOverhead = 24
+	pollOverhead   = 256
 	// maxFlying bounds the fetches in flight to one learner, answers that wait for an earlier one included.
 	maxFlying = 2
-	// minSpan and maxSpan bound the slots asked for at once.
+	// minSpan and maxSpan bound the slots asked for at once; maxPoll those asked of acceptors.
 	minSpan = 16
 	maxSpan = 4096
+	maxPoll = 256
 	// roundsUnheard is after how many rounds without progress a learner that never answers no longer counts as one that
 	// might still hold what the others lack.
 	roundsUnheard = 3
@@ -83,7 +86,7 @@ type repair struct {
 	votesOnly bool
 }
 
-func (r *repair) init() { r.slotBytes = fetchBytes / 256 }
+func (r *repair) init() { r.slotBytes = paxos.DefaultValueLimit / 256 }
 
 // progress closes the gap if the head of the line has moved past it.
 func (r *repair) progress(head paxos.Slot) {
@@ -181,7 +184,7 @@ func (l *Learner) delay() paxos.Span {
 		return behindDelay
 	case l.win.ready > 0:
 		return laterDelay
-	case l.known >= head, s != nil && s.decided != undecided:
+	case l.known >= head, l.seen > l.win.last(), s != nil && s.decided != undecided:
 		return gapDelay
 	default:
 		return quietDelay
@@ -250,14 +253,22 @@ func (l *Learner) needsCheckpoint() bool {
 	return lacking
 }
 
+// fetchBytes is how many bytes of values are asked of a learner at once. An accept of the largest value fits the broker's payload,
+// and so does this with what the slots cost beside.
+func (l *Learner) fetchBytes() uint64 {
+	limit := uint64(l.cfg.Genesis.ValueLimit)
+	return limit - limit/8
+}
+
 // span returns how many slots about fill an answer.
-func (r *repair) span() uint64 {
-	return min(max(fetchBytes/max(r.slotBytes, 1), minSpan), maxSpan)
+func (l *Learner) span() uint64 {
+	n := max(l.fetchBytes()/max(l.repair.slotBytes, 1), minSpan)
+	return max(min(n, maxSpan, uint64(l.cfg.Genesis.ValueLimit)/8/answerOverhead), 1)
 }
 
 // gapEnd returns the last slot worth asking for with head: before the next one that is in hand, or that waits in the stash.
 func (l *Learner) gapEnd(head paxos.Slot) paxos.Slot {
-	end := head + paxos.Slot(l.repair.span()) - 1
+	end := head + paxos.Slot(l.span()) - 1
 	if st := l.repair.stash; len(st) > 0 && st[0].From > head {
 		end = min(end, st[0].From-1)
 	}
@@ -273,7 +284,7 @@ func (l *Learner) gapEnd(head paxos.Slot) paxos.Slot {
 func (l *Learner) fetch(now paxos.Instant, src *source, from paxos.Slot, out *Output) {
 	l.send(out, flight{
 		what: paxos.FetchChosen, name: src.name, from: from, to: l.gapEnd(from), until: now.Add(fetchTimeout),
-	}, fetchBytes)
+	}, uint32(l.fetchBytes()))
 }
 
 // pipeline keeps a second request in flight while one learner is known to hold much more than the first asked for.
@@ -295,7 +306,9 @@ func (l *Learner) pipeline(now paxos.Instant, out *Output) {
 func (l *Learner) poll(now paxos.Instant, out *Output) bool {
 	g := &l.repair.gap
 	m := l.governs(g.head)
-	to := min(l.gapEnd(g.head), l.seen, l.win.last())
+	limit := l.cfg.Genesis.ValueLimit
+	slots := max(min(maxPoll, limit/2/pollOverhead), 1)
+	to := min(l.gapEnd(g.head), l.seen, l.win.last(), g.head+paxos.Slot(slots)-1)
 	for _, next := range l.governing {
 		if next.From > g.head {
 			to = min(to, next.From-1)
@@ -309,7 +322,7 @@ func (l *Learner) poll(now paxos.Instant, out *Output) bool {
 		}
 		l.send(out, flight{
 			what: paxos.FetchVotes, name: m.Acceptors[i].Name, from: g.head, to: to, until: now.Add(pollTimeout),
-		}, pollBytes)
+		}, min(pollBytes, limit/4))
 		asked = true
 	}
 	return asked
