@@ -91,8 +91,6 @@ func newRoot(std stdio) *cobra.Command {
 	)
 	root.AddCommand(
 		newDev(std), newRole(std, roleAcceptor), newRole(std, roleProposer), newRole(std, roleLearner), newNode(std), newBroker(std),
-		newAppend(std), newSubscribe(std), newGet(std), newLast(std), newLog(std),
-		newStatus(std), newDoctor(std), newBench(std), newConfig(std), newVersion(std),
 	)
 	return root
 }
