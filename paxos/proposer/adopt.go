@@ -23,7 +23,7 @@ type want struct {
 // adopt opens slot t for the value of the highest reported ballot: from the learner, which mostly holds it, else fetched from
 // an acceptor that reported it (PROTOCOL A6). The bytes are copied as they are, origin included (P6).
 func (ld *leader) adopt(g *group, s *step, t paxos.Slot, rep report) bool {
-	if !g.p.fits(ld, int(rep.vote.Bytes)) {
+	if !g.p.fits(int(rep.vote.Bytes)) {
 		return g.starve()
 	}
 	o := ld.openNext(s)

@@ -86,7 +86,7 @@ func (ld *leader) proposeNext(g *group, s *step, t paxos.Slot) bool {
 	case ld.unchosen >= eagerSlots && ld.queue.bytes < fullValue && !ld.leaving:
 		return false // a completion will come, and more requests with it
 	}
-	if !g.p.fits(ld, min(ld.queue.bytes, int(g.genesis.ValueLimit))) {
+	if !g.p.fits(min(ld.queue.bytes, int(g.genesis.ValueLimit))) {
 		return g.starve()
 	}
 	v, items := ld.compose(g, s, t)
@@ -126,17 +126,17 @@ func (ld *leader) pass(g *group, s *step) bool {
 	if newest := g.seq.Newest(); newest.From <= ld.next || ld.unchosen >= noopsInFlight {
 		return false
 	}
-	if !g.p.fits(ld, noopBytes) {
+	if !g.p.fits(noopBytes) {
 		return g.starve()
 	}
 	ld.propose(g, s, ld.openNext(s), ld.noop(s), nil)
 	return true
 }
 
-// fits reports whether n more bytes may be in flight (PROTOCOL P11). A log with nothing in flight may always propose: a limit
-// below one value would stop it for ever.
-func (p *Proposer) fits(ld *leader, n int) bool {
-	return ld.inFlight == 0 || p.inFlight+n <= p.cfg.InFlightBytes
+// fits reports whether n more bytes may be in flight (PROTOCOL P11). With nothing in flight one value may always be proposed: a limit
+// below it would stop everything for ever.
+func (p *Proposer) fits(n int) bool {
+	return p.inFlight == 0 || p.inFlight+n <= p.cfg.InFlightBytes
 }
 
 // starve notes that this log waits for bytes in flight to be freed, perhaps by another log.
@@ -161,8 +161,9 @@ func (p *Proposer) release(ld *leader, n int) {
 		return
 	}
 	p.starved = false
-	for _, g := range p.groups.list {
-		if g.starved {
+	p.turn++ // another log first, each time
+	for i := range p.groups.list {
+		if g := p.groups.list[(i+p.turn)%len(p.groups.list)]; g.starved {
 			g.starved = false
 			g.touch()
 		}

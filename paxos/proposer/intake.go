@@ -108,7 +108,9 @@ func (g *group) onBatch(s *step, env *paxos.Envelope, m *paxos.Batch) {
 	it := &item{kind: value.ItemBatch, body: m.Batch, sum: b.Checksum, replies: []reply{r}}
 	if !b.Session.IsZero() {
 		if o, ok := g.seq.Advise(&b); ok {
-			g.event(s, paxos.Event{Kind: paxos.EventDuplicate})
+			if o.Code == paxos.CodeDuplicate {
+				g.event(s, paxos.Event{Kind: paxos.EventDuplicate})
+			}
 			g.reply(s, it.replies, answerOf(ld.ballot, it.sum, &o, g.seq.Stamp()))
 			return
 		}

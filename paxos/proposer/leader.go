@@ -144,7 +144,7 @@ func (ld *leader) fillHole(g *group, s *step, t paxos.Slot) bool {
 	if ld.serving() && (ld.queue.len() > 0 || ld.stating != 0) {
 		return ld.proposeNext(g, s, t)
 	}
-	if !g.p.fits(ld, noopBytes) {
+	if !g.p.fits(noopBytes) {
 		return g.starve()
 	}
 	g.event(s, paxos.Event{Kind: paxos.EventHoleFilled, Slot: t, Ballot: ld.ballot})
@@ -165,7 +165,7 @@ func (ld *leader) proposeStart(g *group, s *step, m *paxos.Membership, t paxos.S
 	if !ld.promises.hasRead(m, t, g.lastOf(m)) {
 		return false
 	}
-	if !g.p.fits(ld, noopBytes) {
+	if !g.p.fits(noopBytes) {
 		return g.starve()
 	}
 	v := value.Encode(nil, &value.Value{

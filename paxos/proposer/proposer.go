@@ -29,8 +29,9 @@ type Proposer struct {
 	witness     learner.Witness
 	requests    requests
 	rng         random
-	inFlight    int // bytes proposed and not seen chosen, over all logs
-	starved     bool
+	inFlight    int    // bytes proposed and not seen chosen, over all logs
+	starved     bool   // a log waits for bytes in flight
+	turn        int    // which of those comes first
 	generation  uint64 // of the newest subscription
 	round       uint64 // of askings
 	connected   bool

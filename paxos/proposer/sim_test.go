@@ -1,6 +1,7 @@
 package proposer
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 
@@ -139,21 +140,28 @@ func TestSimulatedHandOver(t *testing.T) {
 	}
 }
 
+// A failure prints its seed: -chaos.seed=N -chaos.runs=1 repeats it.
+var (
+	chaosSeed = flag.Uint64("chaos.seed", 1, "first seed of TestSimulatedChaos")
+	chaosRuns = flag.Uint64("chaos.runs", 60, "seeds that TestSimulatedChaos runs")
+)
+
 // TestSimulatedChaos: everything goes wrong for a while, then nothing.
 func TestSimulatedChaos(t *testing.T) {
-	runs := uint64(60)
+	runs := *chaosRuns
 	if testing.Short() {
-		runs = 15
+		runs = min(runs, 15)
 	}
 	total := map[string]int{}
-	for seed := uint64(1); seed <= runs; seed++ {
+	for seed := *chaosSeed; seed < *chaosSeed+runs; seed++ {
 		chaos(t, seed, total)
 	}
+	t.Logf("proposers begun again for stuck keepers: %d", total["begun again"])
 	for _, what := range []string{
 		"elections", "term starts", "resigned", "retransmits", "adopted", "holes filled", "stable", "raised", "fetched for adoption",
 	} {
 		t.Logf("%s: %d", what, total[what])
-		if total[what] == 0 && !testing.Short() {
+		if total[what] == 0 && runs >= 60 {
 			t.Errorf("no run has shown: %s", what)
 		}
 	}
