@@ -133,7 +133,7 @@ func (t *Topology) learner(name string) Access {
 func (t *Topology) process(name string) Access {
 	return Access{
 		Publish:   flat(t.speak(name, paxos.KindGenesis), t.ask(paxos.KindIdent), t.answers()),
-		Subscribe: flat(t.hear(paxos.KindGenesis), t.serve(name, paxos.KindIdent), []string{"$SRV.>", "_INBOX_" + name + ".>"}),
+		Subscribe: flat(t.hear(paxos.KindGenesis), t.serve(name, paxos.KindIdent), []string{t.stats(name), "$SRV.>", "_INBOX_" + name + ".>"}),
 	}
 }
 
@@ -156,7 +156,7 @@ func (t *Topology) client() Access {
 		Publish: flat(
 			t.lead(paxos.KindAppend, paxos.KindBatch, paxos.KindOpen),
 			t.ask(paxos.KindRead, paxos.KindGet, paxos.KindIdent),
-			[]string{"$SRV.>"},
+			t.look(),
 		),
 		Subscribe: flat(inboxOf(UserClient), t.hear(paxos.KindLeader)),
 	}
@@ -172,9 +172,17 @@ func (t *Topology) admin() Access {
 
 func (t *Topology) monitor() Access {
 	return Access{
-		Publish:   flat(t.ask(paxos.KindIdent), []string{"$SRV.>"}),
+		Publish:   flat(t.ask(paxos.KindIdent), t.look()),
 		Subscribe: flat(inboxOf(UserMonitor), t.hear(paxos.KindLeader)),
 	}
+}
+
+// look returns the subjects by which services are found and their stats asked for.
+func (t *Topology) look() []string { return []string{"$SRV.>", t.stats("*")} }
+
+// stats returns the subject of a process's one micro endpoint. It is no kind of the protocol: the answer is JSON for people.
+func (t *Topology) stats(name string) string {
+	return strings.Join([]string{t.Prefix, t.Cluster, paxos.ProcessLog, "stats", name}, ".")
 }
 
 func inboxOf(user string) []string {
