@@ -48,21 +48,17 @@ func (a *Acceptor) report(g *group, t paxos.Slot, out *Output) {
 		}, out)
 		return
 	}
-	votes := make([]paxos.VoteInfo, 0, paxos.MaxReportsPerChunk/64)
-	from := t
-	for ; t <= g.highest; t++ {
-		v := g.cache.get(t)
-		if v.ballot == nil {
-			continue
+	var votes []paxos.VoteInfo
+	for s := t; s <= g.highest; s++ {
+		if v := g.cache.get(s); v.ballot != nil {
+			votes = append(votes, paxos.VoteInfo{Slot: s, Ballot: *v.ballot, Checksum: v.checksum, Bytes: v.bytes})
 		}
-		if len(votes) == paxos.MaxReportsPerChunk {
-			a.chunk(g, from, t-1, votes, out)
-			from, votes = t, nil
-		}
-		votes = append(votes, paxos.VoteInfo{Slot: t, Ballot: *v.ballot, Checksum: v.checksum, Bytes: v.bytes})
 	}
-	a.chunk(g, from, paxos.MaxSlot, votes, out)
+	a.chunk(g, t, paxos.MaxSlot, votes, out)
 }
+
+// What is known by heart fits into one chunk.
+const _ = uint(paxos.MaxReportsPerChunk - CacheSlots)
 
 // onScanned turns a read into a chunk and goes on behind it. The promise is still the one that asked: raising it
 // abandons the scan.

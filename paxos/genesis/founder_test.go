@@ -1,6 +1,7 @@
 package genesis
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -173,6 +174,78 @@ func TestAbortsWhatListsAWipedStore(t *testing.T) {
 	for _, name := range []string{"a1", "a3"} {
 		if h := c.store(name).part.find(testLog, first); h == nil || h.State != paxos.LogAborted {
 			t.Errorf("%s did not abort", name)
+		}
+	}
+}
+
+// What one store aborted can never be prepared by all: the next founder clears it away, though it is the only one.
+func TestClearsAwayWhatIsHalfAborted(t *testing.T) {
+	c := threeAndTwo()
+	c.found(t)
+	c.until(t, func() bool { return c.store("l2").part.Holding(testLog) != nil })
+	h := c.store("a1").part.Holding(testLog)
+	env := paxos.Envelope{Log: testLog, Genesis: h.ID, From: "p1", To: "a1", Msg: &paxos.GenesisMsg{
+		Step: paxos.GenesisAbort, ID: h.ID, Sender: "p1", Record: h.Record,
+	}}
+	c.wire = []paxos.Envelope{env}
+	c.deliver(0)
+	c.wire = nil
+	c.found(t)
+	c.settle()
+	if got := c.wantLive(t); got == h.ID {
+		t.Fatal("founded what was aborted")
+	}
+}
+
+// A founder that sent live never aborts: some store may be live, though none said so, and a listed one was wiped since.
+func TestNeverAbortsWhatItSentLiveFor(t *testing.T) {
+	c := threeAndTwo()
+	c.found(t)
+	c.until(t, func() bool { return c.carries(paxos.GenesisGoLive) })
+	id := c.store("a1").part.Holding(testLog).ID
+	late := c.wire
+	c.wire = nil
+	c.wipe(c.store("a2"))
+	for range 30 { // the founder learns of the new disk; nothing but its questions arrives
+		c.tick(100 * paxos.Millisecond)
+		c.wire = slices.DeleteFunc(c.wire, func(env paxos.Envelope) bool {
+			m, ok := env.Msg.(*paxos.GenesisMsg)
+			if ok && m.Step == paxos.GenesisAbort {
+				t.Fatal("aborts what may be live")
+			}
+			return ok
+		})
+		for len(c.wire) > 0 {
+			c.deliver(0)
+		}
+	}
+	c.wire = late
+	c.settle()
+	for _, name := range []string{"a1", "a3", "l1", "l2"} {
+		if h := c.store(name).part.find(testLog, id); h == nil || h.State != paxos.LogLive {
+			t.Errorf("%s is not live: %s", name, c.states())
+		}
+	}
+}
+
+// Answers may come late: what a peer holds only moves forward.
+func TestPeerStatesOnlyMoveForward(t *testing.T) {
+	id := paxos.GenesisID{1}
+	p := &peer{}
+	for _, s := range []struct {
+		told, want paxos.LogState
+	}{
+		{paxos.LogPrepared, paxos.LogPrepared},
+		{paxos.LogNone, paxos.LogPrepared},
+		{paxos.LogLive, paxos.LogLive},
+		{paxos.LogPrepared, paxos.LogLive},
+		{paxos.LogAborted, paxos.LogLive},
+		{paxos.LogRetired, paxos.LogRetired},
+		{paxos.LogLive, paxos.LogRetired},
+	} {
+		p.merge(id, s.told)
+		if got := p.state(id); got != s.want {
+			t.Errorf("told %s: %s, want %s", s.told, got, s.want)
 		}
 	}
 }

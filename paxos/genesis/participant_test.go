@@ -172,6 +172,20 @@ func TestAbortedGenesesAreBounded(t *testing.T) {
 	}
 }
 
+// An abort of what a store never heard of must hold, though it holds another genesis: that one may be aborted, too.
+func TestAbortBesidePreparedIsDurable(t *testing.T) {
+	p := newSelf(t)
+	held, late := recordOf("orders", 1, nil), recordOf("orders", 2, nil)
+	take(p, message(paxos.GenesisPrepare, held))
+	if a, n := take(p, message(paxos.GenesisAbort, late)); a == nil || a.Step != paxos.GenesisAborted || n != 1 {
+		t.Fatalf("answered %v with %d records", a, n)
+	}
+	take(p, message(paxos.GenesisAbort, held))
+	if a, _ := take(p, message(paxos.GenesisPrepare, late)); a == nil || a.Step != paxos.GenesisRefused {
+		t.Fatalf("prepared what it had confirmed as aborted: %v", a)
+	}
+}
+
 func TestLogsAndInfosAreBounded(t *testing.T) {
 	p := newSelf(t)
 	for i := range MaxLogs + 1 {
