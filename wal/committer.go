@@ -79,7 +79,8 @@ func signal(c chan struct{}) {
 // they and all that was submitted before are durable, with the write number of the group; calls come from one goroutine, in the
 // order of Submit. done must be quick and must not call the store. With no recs, done waits for what came before.
 //
-// Submit copies what it is given and waits while too much is queued. An error means that nothing will come of recs.
+// Submit copies what it is given and waits while too much is queued. An error means that nothing will come of recs. A record that
+// contradicts what the store holds comes from a role that has lost its invariants: it ends the process.
 func (s *store) Submit(recs []paxos.Record, done func(written uint64)) error {
 	for {
 		s.mu.Lock()
@@ -102,14 +103,15 @@ func (s *store) Submit(recs []paxos.Record, done func(written uint64)) error {
 		}
 	}
 	err := s.add(recs, done)
-	again := s.forming.batch == nil || s.forming.batch.Len() < maxFormingBytes
-	s.mu.Unlock()
 	if err != nil {
-		// A record that the store may not hold comes from a role that has lost its invariants; part of recs is in the group.
+		s.forming = nil // nothing of it may reach the disk
+		s.mu.Unlock()
 		err = fmt.Errorf("submit to store %s: %w", s.dir, err)
 		s.fail(err)
 		return err
 	}
+	again := s.forming.batch == nil || s.forming.batch.Len() < maxFormingBytes
+	s.mu.Unlock()
 	signal(s.work)
 	if again {
 		signal(s.room) // others may wait beside this one

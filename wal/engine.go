@@ -17,6 +17,9 @@ const engineFormat = pebble.FormatValueSeparation
 const (
 	// stopWritesMemTables bounds the memtables that wait for their flush; past it, writing waits.
 	stopWritesMemTables = 4
+	// tableBytes is the size of a table, on every level: large enough that a flush makes one of each kind and log, and moving
+	// it down is never a merge with its neighbour.
+	tableBytes = 64 << 20
 	// blockBytes is larger than the engine's default: what is read is mostly read in order.
 	blockBytes = 32 << 10
 )
@@ -61,6 +64,9 @@ func (s *store) engineOptions() *pebble.Options {
 	if s.role == paxos.RoleAcceptor {
 		// What reaches a table here is short-lived: not worth the processor's time.
 		compression = sstable.NoCompression
+	}
+	for i := range o.TargetFileSizes {
+		o.TargetFileSizes[i] = tableBytes
 	}
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = blockBytes

@@ -119,7 +119,7 @@ func (id *Identity) check(want Want, role paxos.Role) error {
 	case id.Owner != want.Owner:
 		return fmt.Errorf("%w: it is of node %q, not %q", ErrForeign, id.Owner, want.Owner)
 	case id.Role != role:
-		return fmt.Errorf("%w: it is of a %s, not of a %s", ErrForeign, id.Role, role)
+		return fmt.Errorf("%w: its role is %s, not %s", ErrForeign, id.Role, role)
 	}
 	return nil
 }

@@ -1,0 +1,82 @@
+package wal
+
+import (
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/paxosd/paxosd/paxos"
+)
+
+// An acceptor writes each byte about once: what is trimmed soon after it was written leaves memory with it. 256 MiB of values,
+// trimmed every 8 MiB to 8 MiB behind, as stable marks come.
+func TestAcceptorWritesEachByteAboutOnce(t *testing.T) {
+	payload := 256 << 20
+	if testing.Short() {
+		payload = 64 << 20
+	}
+	for _, size := range []int{100_000, 1_000} {
+		v := openBig(t, t.TempDir())
+		apply(t, v, stateRecord())
+		value := valueOf(1, size)
+		every := paxos.Slot((8 << 20) / size)
+		done := make(chan struct{})
+		for s := paxos.Slot(1); int(s)*size <= payload; s++ {
+			recs := []paxos.Record{voteRecord(s, 1, value)}
+			if s%every == 0 && s > every {
+				recs = append(recs, trimRecord(s-every))
+			}
+			if err := v.Submit(recs, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := v.Submit(nil, func(uint64) { close(done) }); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		m := v.Metrics()
+		per := func(n uint64) float64 { return float64(n) / float64(payload) }
+		t.Logf("values of %d bytes: log %.2f, flushed %.2f, compacted %.2f bytes per byte; %d flushes, %d compactions, %d MiB on disk",
+			size, per(m.LogBytes), per(m.FlushBytes), per(m.CompactBytes), m.Flushes, m.Compactions, m.DiskBytes>>20)
+		if total := per(m.LogBytes + m.FlushBytes + m.CompactBytes); total > 1.6 {
+			t.Errorf("values of %d bytes: %.2f bytes written per byte", size, total)
+		}
+		closeStore(t, v)
+	}
+}
+
+func openBig(t testing.TB, dir string) *Votes {
+	t.Helper()
+	v, err := OpenVotes(dir, testWant, Options{FS: vfs.Default})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// A learner writes each value twice: to the log, and once to a table, which is moved, not merged.
+func TestLearnerWritesEachByteAboutTwice(t *testing.T) {
+	payload, size := 192<<20, 20_000
+	if testing.Short() {
+		payload = 64 << 20
+	}
+	c, err := OpenChosen(t.TempDir(), Want{Cluster: "main", Owner: "l1"}, Options{MemTableBytes: 8 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, c, stateRecord())
+	for s := paxos.Slot(1); int(s)*size <= payload; s++ {
+		if err := c.Submit([]paxos.Record{chosenRecord(s, paxos.Offset(s), paxos.Offset(s), valueOf(s, size))}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply(t, c)
+	m := c.Metrics()
+	per := func(n uint64) float64 { return float64(n) / float64(payload) }
+	t.Logf("log %.2f, flushed %.2f, compacted %.2f bytes per byte; %d flushes, %d compactions, %d tables",
+		per(m.LogBytes), per(m.FlushBytes), per(m.CompactBytes), m.Flushes, m.Compactions, m.TableFiles)
+	if total := per(m.LogBytes + m.FlushBytes + m.CompactBytes); total > 2.3 {
+		t.Errorf("%.2f bytes written per byte", total)
+	}
+	closeStore(t, c)
+}
