@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/paxosd/paxosd/paxos"
 	"github.com/paxosd/paxosd/paxos/value"
-	"pgregory.net/rapid"
 )
 
 // The cache agrees with a map above its floor, whatever is put and however the floor moves.

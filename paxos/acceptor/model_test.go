@@ -5,8 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/paxosd/paxosd/paxos"
 	"pgregory.net/rapid"
+
+	"github.com/paxosd/paxosd/paxos"
 )
 
 // model drives a rig with random messages, reads that are late twice (when the store looks, and when the answer comes), syncs and

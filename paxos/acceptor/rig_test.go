@@ -40,7 +40,7 @@ func testGenesis(log string, id byte) *paxos.Genesis {
 	}
 }
 
-// newRig returns a rig whose acceptor is live in the given logs; genesis ids are 1, 2, …
+// newRig returns a rig whose acceptor is live in the given logs; genesis ids are 1, 2 and so on.
 func newRig(t testing.TB, logs ...string) *rig {
 	r := &rig{t: t, applied: newDisk(), now: 1_000_000}
 	for i, log := range logs {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+
 	"github.com/paxosd/paxosd/paxos"
 	"github.com/paxosd/paxosd/paxos/value"
 )

@@ -7,8 +7,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/paxosd/paxosd/paxos"
 	"pgregory.net/rapid"
+
+	"github.com/paxosd/paxosd/paxos"
 )
 
 // clone copies the whole world.
