@@ -91,6 +91,7 @@ func newRoot(std stdio) *cobra.Command {
 	)
 	root.AddCommand(
 		newDev(std), newRole(std, roleAcceptor), newRole(std, roleProposer), newRole(std, roleLearner), newNode(std), newBroker(std),
+		newStatus(std), newConfig(std), newVersion(std),
 	)
 	return root
 }

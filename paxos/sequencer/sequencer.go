@@ -272,6 +272,7 @@ func (s *Sequencer) chain(a *Applied) {
 	}
 	if a.Mark {
 		state := sha256.Sum256(a.State)
+		a.State = seal(b, a.State)
 		b = append(b, state[:]...)
 	}
 	s.buf = b

@@ -1,8 +1,10 @@
 package sequencer
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/paxosd/paxosd/paxos"
 	"github.com/paxosd/paxosd/paxos/value"
@@ -73,9 +75,42 @@ func (m *messageIDs) encode(b []byte) []byte {
 	return b
 }
 
-// Restore returns the state that State has encoded after slot, whose running hash is given. The bytes may come from anyone: what
-// they decode to is trusted only as far as hash is (docs/protocol.md, "Stores").
-func Restore(g *paxos.Genesis, slot paxos.Slot, hash paxos.Hash, state []byte) (*Sequencer, error) {
+// seal makes a checkpoint: what h(mark) was computed over before the state's hash, then the state. Whoever vouches for h(mark) so
+// vouches for the state too.
+//
+//	length u32 │ h(mark-1) │ mark │ SHA-256(value) │ stamp │ outcomes │ state
+func seal(before, state []byte) []byte {
+	b := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(before)+len(state)), uint32(len(before)))
+	return append(append(b, before...), state...)
+}
+
+// unseal returns the state in a checkpoint, if hash was computed over it.
+func unseal(hash paxos.Hash, checkpoint []byte) ([]byte, error) {
+	r := value.NewReader(checkpoint)
+	before := r.Take(int(r.U32()))
+	if r.Bad() {
+		return nil, fmt.Errorf("checkpoint of %d bytes: %w", len(checkpoint), ErrState)
+	}
+	state := checkpoint[4+len(before):]
+	sum := sha256.Sum256(state)
+	if paxos.Hash(sha256.Sum256(append(slices.Clip(before), sum[:]...))) != hash {
+		return nil, fmt.Errorf("the running hash at its slot does not cover it: %w", ErrState)
+	}
+	return state, nil
+}
+
+// Restore returns the state of a checkpoint after slot, a mark whose running hash is given. The bytes may come from anyone: they
+// are held to hash, which others vouch for (docs/protocol.md, "Stores").
+func Restore(g *paxos.Genesis, slot paxos.Slot, hash paxos.Hash, checkpoint []byte) (*Sequencer, error) {
+	state, err := unseal(hash, checkpoint)
+	if err != nil {
+		return nil, fmt.Errorf("log %q slot %d: %w", g.Log, slot, err)
+	}
+	return restore(g, slot, hash, state)
+}
+
+// restore returns the state that State has encoded after slot.
+func restore(g *paxos.Genesis, slot paxos.Slot, hash paxos.Hash, state []byte) (*Sequencer, error) {
 	s := New(g)
 	s.hash = hash
 	r := value.NewReader(state)
