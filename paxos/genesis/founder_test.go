@@ -228,6 +228,35 @@ func TestNeverAbortsWhatItSentLiveFor(t *testing.T) {
 	}
 }
 
+// Beside a live genesis nothing else may wait to become one: what a store outside it prepared is aborted.
+func TestAbortsWhatIsPreparedBesideALive(t *testing.T) {
+	c := threeAndTwo()
+	c.found(t)
+	c.settle()
+	live := c.wantLive(t)
+	a4 := &store{name: "a4", role: paxos.RoleAcceptor}
+	c.wipe(a4)
+	c.stores = append(c.stores, a4)
+	c.template.Membership.Acceptors = append(c.template.Membership.Acceptors, paxos.Member{Name: "a4"})
+	c.template.Membership.Read, c.template.Membership.Write = 3, 2
+	other := recordOf(testLog, 1, func(g *paxos.Genesis) { g.Membership.Acceptors[2] = paxos.Member{Name: "a4", Incarnation: a4.inc} })
+	env := message(paxos.GenesisPrepare, other)
+	env.To = "a4"
+	c.wire = []paxos.Envelope{*env}
+	c.deliver(0)
+	if a4.part.Holding(testLog) == nil {
+		t.Fatal("a4 did not prepare")
+	}
+	c.wire = nil
+	c.found(t)
+	if !c.settle() || a4.part.Holding(testLog) != nil {
+		t.Fatalf("not cleared away: %s", c.states())
+	}
+	if g, _, ok := c.founder.Live(); !ok || g.ID != live {
+		t.Fatal("the live log is not found")
+	}
+}
+
 // Answers may come late: what a peer holds only moves forward.
 func TestPeerStatesOnlyMoveForward(t *testing.T) {
 	id := paxos.GenesisID{1}

@@ -123,6 +123,9 @@ func (f *Founder) finish(id paxos.GenesisID) plan {
 	for _, x := range f.view.ids {
 		if x != id && f.view.anywhere(x, paxos.LogPrepared) {
 			pl.moves = append(pl.moves, move{paxos.GenesisAbort, x})
+			if pl.stage == StageSettled {
+				pl.stage, pl.text = StageLive, "aborting genesis "+x.String()
+			}
 		}
 	}
 	return pl
