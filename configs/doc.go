@@ -15,3 +15,5 @@
 // What it is not: it opens no file but the configuration's own (whether a data folder exists is its store's business), connects
 // to nothing, and keeps no state: there is no global configuration.
 package configs
+
+//go:generate go test . -update

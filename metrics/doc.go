@@ -6,3 +6,5 @@
 //
 // What it is not: it measures nothing itself, logs nothing, steers nothing, and knows no global registry.
 package metrics
+
+//go:generate go test . -update

@@ -1,0 +1,46 @@
+# make alone prints the targets. Everything needs Go alone: tools come through Go modules (tools/go.mod).
+
+GO      ?= go
+TOOL    := $(GO) tool -modfile=tools/go.mod
+SECONDS_EACH ?= 10
+GENERATED = messaging/pb/*.pb.go configs/*.yaml configs/*.conf docs/metrics.md
+
+.PHONY: help
+help: ## print the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/paxosd, statically
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '-s -w' -o bin/paxosd ./cmd/paxosd
+
+.PHONY: test
+test: ## run all tests
+	$(GO) test ./...
+
+.PHONY: race
+race: ## run all tests under the race detector, the long ones shortened
+	$(GO) test -race -short ./...
+
+.PHONY: lint
+lint: ## lint, and check the formatting
+	$(TOOL) golangci-lint run
+
+.PHONY: fmt
+fmt: ## format
+	$(TOOL) golangci-lint fmt
+
+.PHONY: generate
+generate: ## write generated files again: wire format, shipped configuration, table of metrics
+	$(GO) generate ./...
+
+.PHONY: generated
+generated: ## check that generated files are as they are generated
+	@before=$$(cat $(GENERATED) | cksum) && $(MAKE) --no-print-directory generate && after=$$(cat $(GENERATED) | cksum) && \
+	if [ "$$before" != "$$after" ]; then echo "generated files were out of date; they are written now: commit them" >&2; exit 1; fi
+
+.PHONY: fuzz-short
+fuzz-short: ## run each fuzz target for SECONDS_EACH seconds (10)
+	.ci/fuzz $(SECONDS_EACH)
+
+.PHONY: check
+check: test race lint ## what must pass before a change goes in
