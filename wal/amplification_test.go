@@ -54,13 +54,13 @@ func openBig(t testing.TB, dir string) *Votes {
 	return v
 }
 
-// A learner writes each value twice: to the log, and once to a table, which is moved, not merged.
+// A learner writes each value about twice: to the log, and once to a table; small tables may be joined once more.
 func TestLearnerWritesEachByteAboutTwice(t *testing.T) {
-	payload, size := 192<<20, 20_000
+	payload, size := 256<<20, 20_000
 	if testing.Short() {
-		payload = 64 << 20
+		payload = 128 << 20
 	}
-	c, err := OpenChosen(t.TempDir(), Want{Cluster: "main", Owner: "l1"}, Options{MemTableBytes: 8 << 20})
+	c, err := OpenChosen(t.TempDir(), Want{Cluster: "main", Owner: "l1"}, Options{MemTableBytes: 32 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

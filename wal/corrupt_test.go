@@ -138,16 +138,7 @@ func TestA8DamagedManifestIsCorruption(t *testing.T) {
 	if err := votesOrError(t, clone(files), votes, size); err != nil {
 		t.Fatalf("untouched: %v", err)
 	}
-	manifest := ""
-	names, err := files.List(files.PathJoin(testDir, engineDir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range names {
-		if strings.HasPrefix(n, "MANIFEST") {
-			manifest = files.PathJoin(testDir, engineDir, n)
-		}
-	}
+	manifest := newestManifest(t, files)
 	good := readFile(t, files, manifest)
 	found := 0
 	for at := 0; at < len(good); at += 4 {
@@ -236,4 +227,26 @@ func TestA8FlippedBitAnywhereNeverLosesAVote(t *testing.T) {
 		}
 	}
 	t.Logf("%d found", found)
+}
+
+func newestManifest(t *testing.T, fsys vfs.FS) string {
+	t.Helper()
+	names, err := fsys.List(fsys.PathJoin(testDir, engineDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := ""
+	for _, n := range names {
+		if strings.HasPrefix(n, "MANIFEST") {
+			newest = max(newest, fsys.PathJoin(testDir, engineDir, n))
+		}
+	}
+	return newest
+}
+
+func mustBeCorrupt(t *testing.T, err error, text string) {
+	t.Helper()
+	if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), text) {
+		t.Fatalf("got %v, want corruption: %q", err, text)
+	}
 }

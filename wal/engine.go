@@ -97,8 +97,8 @@ func (s *store) engineEvents() *pebble.EventListener {
 }
 
 // spanPolicy ends a table where another kind of key or another log begins. Keys of one kind and log are written in ascending
-// order, so tables made so never overlap older ones, and the engine moves them down its levels instead of merging
-// them: a learner writes each value twice in all, once to the log and once to a table.
+// order, so tables made so never overlap older ones: the engine moves them down its levels, and at most joins small ones.
+// A learner writes each value about twice in all, once to the log and once to a table.
 func spanPolicy(start []byte) (pebble.SpanPolicy, []byte, error) {
 	n := min(len(start), logKeyBytes)
 	end := append([]byte(nil), start[:n]...)

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -27,9 +28,13 @@ func (g guard) file(name string, f vfs.File, err error) (vfs.File, error) {
 	return guardedFile{File: f, name: name, g: g}, nil
 }
 
-// Create makes a file.
+// Create makes a file. A new manifest gets its name durably at once: the engine makes the marker that points to it before it syncs
+// the folder, and where names reach the disk in any order, a loss of power left the marker without its manifest.
 func (g guard) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := g.FS.Create(name, category)
+	if err == nil && strings.HasPrefix(g.PathBase(name), "MANIFEST-") {
+		err = g.check("sync folder of", name, syncDir(g.FS, g.PathDir(name)))
+	}
 	return g.file(name, f, err)
 }
 
