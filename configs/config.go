@@ -34,6 +34,7 @@ type Config struct {
 	Logging  Logging
 	Disk     Disk
 
+	path    string // of the file, for messages; empty: there was none
 	sources map[string]Source
 }
 

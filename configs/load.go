@@ -54,6 +54,7 @@ func readBounded(path string) ([]byte, error) {
 // could not be read. It does not validate.
 func Load(in Input) (*Config, error) {
 	c := Default()
+	c.path = in.Path
 	l := newLoader(c)
 	l.file(in.Path, in.File)
 	l.environment(in.Environment)
@@ -150,7 +151,7 @@ func (l *loader) overrides(os []Override) {
 		src := Source{Kind: SourceFlag, Name: o.Flag}
 		f, known := l.byKey[o.Key]
 		if !known {
-			do := "'paxosd config example' lists all keys"
+			do := "example.yaml lists all keys"
 			if best := nearest(o.Key, l.keys); best != "" {
 				do = "did you mean " + best + "?"
 			}

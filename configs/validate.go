@@ -30,9 +30,13 @@ type checker struct {
 	problems Problems
 }
 
-// bad notes a problem of the value of key.
+// bad notes a problem of the value of key. Of a default, the file that does not set it is to blame, if there is one.
 func (v *checker) bad(key, do, format string, args ...any) {
-	v.problems = append(v.problems, &Problem{Key: key, Source: v.c.sources[key], Text: fmt.Sprintf(format, args...), Do: do})
+	src := v.c.sources[key]
+	if src.Kind == SourceDefault && v.c.path != "" {
+		src = Source{Kind: SourceFile, Name: v.c.path}
+	}
+	v.problems = append(v.problems, &Problem{Key: key, Source: src, Text: fmt.Sprintf(format, args...), Do: do})
 }
 
 const nameForm = "letters, digits, '-' and '_', at most 64, beginning with a letter or digit"

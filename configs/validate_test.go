@@ -126,15 +126,15 @@ func TestRoleWithoutSection(t *testing.T) {
 		t.Fatal(err)
 	}
 	for roles, want := range map[paxos.Role]string{
-		paxos.RoleAcceptor: "acceptor.name: missing; set it to one of acceptors",
-		paxos.RoleProposer: "proposer.name: missing; set it to one of proposers",
-		paxos.RoleLearner:  "learner.name: missing; set it to one of learners",
+		paxos.RoleAcceptor: "f.yaml: acceptor.name: missing; set it to one of acceptors",
+		paxos.RoleProposer: "f.yaml: proposer.name: missing; set it to one of proposers",
+		paxos.RoleLearner:  "f.yaml: learner.name: missing; set it to one of learners",
 	} {
 		if err := c.Validate(roles); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	if err := c.Validate(); err == nil || err.Error() != "the configuration has no role to run; add a section acceptor, learner or proposer" {
+	if err := c.Validate(); err == nil || err.Error() != "f.yaml: the configuration has no role to run; add a section acceptor, learner or proposer" {
 		t.Errorf("got %v", err)
 	}
 }
