@@ -69,6 +69,15 @@ func TestShippedFilesAreValid(t *testing.T) {
 			founders++
 		}
 	}
+	scraped, err := os.ReadFile("prometheus.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for listen, name := range listeners {
+		if !bytes.Contains(scraped, []byte("- "+listen+" ")) {
+			t.Errorf("prometheus.yml does not scrape %s of %s", listen, name)
+		}
+	}
 	if checked != 10 || founders != 1 {
 		t.Errorf("%d files, %d founders among the single roles; want 10 and 1", checked, founders)
 	}
