@@ -198,10 +198,7 @@ func (l *link) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	}
 	switch {
 	case errors.Is(err, nats.ErrSlowConsumer) && sub != nil:
-		ev.Kind = EventSlowConsumer
-		if n, e := sub.Dropped(); e == nil {
-			ev.N = int64(n)
-		}
+		ev.Kind, ev.N = EventSlowConsumer, int64(dropped(sub))
 	case errors.Is(err, nats.ErrPermissionViolation):
 		ev.Kind = EventPermission
 	}

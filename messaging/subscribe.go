@@ -102,7 +102,7 @@ func (s *Subscription) abandon() error {
 	var errs []error
 	for _, x := range s.subs {
 		errs = append(errs, x.sub.Unsubscribe())
-		x.link.forget(x.sub)
+		x.link.forget(x.sub, 0)
 	}
 	return errors.Join(errs...)
 }
@@ -111,13 +111,17 @@ func (s *Subscription) abandon() error {
 // moreover every message that the broker had sent before was handed over: nothing was lost in between. An error says that ctx, or
 // the connection, ended first, and that messages on their way may be lost.
 func (s *Subscription) Stop(ctx context.Context) error {
+	lost := make([]uint64, len(s.subs)) // the client library forgets with the subscription
+	for i, x := range s.subs {
+		lost[i] = dropped(x.sub)
+	}
 	err := s.drain(ctx)
-	for _, x := range s.subs {
+	for i, x := range s.subs {
 		// Drained or not, it must not be there after a reconnect: nobody would be told that nobody listens.
 		if e := x.sub.Unsubscribe(); e != nil && !errors.Is(e, nats.ErrConnectionClosed) && !errors.Is(e, nats.ErrBadSubscription) {
 			err = errors.Join(err, fmt.Errorf("unsubscribe from %q: %w", x.sub.Subject, e))
 		}
-		x.link.forget(x.sub)
+		x.link.forget(x.sub, lost[i])
 	}
 	s.gate.Lock()
 	s.ended = true
@@ -173,15 +177,13 @@ func (l *link) remember(sub *nats.Subscription) {
 	l.subscribed = append(l.subscribed, sub)
 }
 
-// forget adds what sub lost to the total and lets it go.
-func (l *link) forget(sub *nats.Subscription) {
+// forget lets sub go, and adds what it lost to the total.
+func (l *link) forget(sub *nats.Subscription, lost uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if i := slices.Index(l.subscribed, sub); i >= 0 {
 		l.subscribed = slices.Delete(l.subscribed, i, i+1)
-		if n, err := sub.Dropped(); err == nil {
-			l.t.count.slow.Add(uint64(n))
-		}
+		l.t.count.slow.Add(lost)
 	}
 }
 
@@ -191,9 +193,16 @@ func (l *link) lost() uint64 {
 	defer l.mu.Unlock()
 	var sum uint64
 	for _, sub := range l.subscribed {
-		if n, err := sub.Dropped(); err == nil {
-			sum += uint64(n)
-		}
+		sum += dropped(sub)
 	}
 	return sum
+}
+
+// dropped returns how many messages sub lost; 0 once it has ended.
+func dropped(sub *nats.Subscription) uint64 {
+	n, err := sub.Dropped()
+	if err != nil || n < 0 {
+		return 0
+	}
+	return uint64(n)
 }

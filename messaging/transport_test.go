@@ -90,6 +90,7 @@ func TestRequestsMeetTheirAnswers(t *testing.T) {
 func TestAnswersOfOthersAreStrangers(t *testing.T) {
 	e := startBroker(t, EmbeddedConfig{})
 	p := join(t, testConfig(e, "p2", paxos.RoleProposer))
+	p.flush(t)
 	nc := client(t, e)
 	ask := request("a1", 0, &paxos.Ask{Asker: "p2", Run: 1})
 	ask.Request = 5
@@ -126,12 +127,8 @@ func TestAnswersOfOthersAreStrangers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := p.rejected(tt.reason)
-			if err := nc.PublishRequest(tt.subject, tt.reply, tt.data); err != nil && tt.reply != "" {
+			if err := nc.PublishMsg(&nats.Msg{Subject: tt.subject, Reply: tt.reply, Data: tt.data}); err != nil {
 				t.Fatal(err)
-			} else if err != nil {
-				if err := nc.Publish(tt.subject, tt.data); err != nil {
-					t.Fatal(err)
-				}
 			}
 			eventually(t, "the rejection", func() bool { return p.rejected(tt.reason) == before+1 })
 		})
