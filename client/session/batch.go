@@ -136,10 +136,14 @@ func (s *Session) reason(b *batch) paxos.BatchAnswer {
 	return b.refusal
 }
 
-// fill turns b into a filler for its number: one entry that no log appends, because its condition cannot hold. A refused
+// fill turns b into a filler for its number, which no later batch needs if the session ends with b. A filler is one entry that no log appends, because its condition cannot hold. A refused
 // condition uses the number up as an append would (docs/protocol.md Q2).
 func (s *Session) fill(b *batch) {
 	b.filler, b.givenUp = true, true
+	if s.cfg.StopOnFailure {
+		b.settled = true
+		return
+	}
 	b.body = value.Batch{Count: 1, HasExpect: true, Expect: math.MaxUint64, Frames: value.AppendFrame(nil, nil, nil)}
 	s.encode(b)
 	b.epoch, b.wait = 0, 0

@@ -34,6 +34,10 @@ type Config struct {
 	Retry       paxos.Span
 	RetryMax    paxos.Span
 	Idle        paxos.Span
+
+	// StopOnFailure ends the session at the first batch that is not appended: none after it is, unless it was already. Without
+	// it each batch stands for itself, and a failed one is a gap in what was submitted.
+	StopOnFailure bool
 }
 
 // Batch is what the owner submits. Session and Number of Value are filled in here; Frames must not change until the batch is done.
@@ -107,7 +111,8 @@ type Session struct {
 	sends   map[uint64]*batch
 	free    []*batch // for reuse
 
-	pace pace
+	pace    pace
+	stopped bool // by StopOnFailure
 }
 
 // New returns a session that opens itself when the first batch is submitted.
@@ -134,7 +139,15 @@ func orDefault(v, d paxos.Span) paxos.Span {
 }
 
 // Room returns how many more batches may be submitted now.
-func (s *Session) Room() int { return s.cfg.Window - len(s.queue) }
+func (s *Session) Room() int {
+	if s.stopped {
+		return 0
+	}
+	return s.cfg.Window - len(s.queue)
+}
+
+// Stopped reports whether a failure ended the session (Config.StopOnFailure).
+func (s *Session) Stopped() bool { return s.stopped }
 
 // Unanswered returns how many batches are submitted and not settled, fillers included.
 func (s *Session) Unanswered() int { return len(s.queue) }
@@ -239,6 +252,10 @@ func (s *Session) settle(out *Output) {
 		}
 		b.told = true
 		out.Done = append(out.Done, b.result)
+		if s.cfg.StopOnFailure && b.result.Class != Appended {
+			s.halt(b, out)
+			return
+		}
 	}
 	n := 0
 	for n < len(s.queue) && s.queue[n].settled && s.queue[n].told {
@@ -250,6 +267,31 @@ func (s *Session) settle(out *Output) {
 		clear(s.queue[rest:])
 		s.queue = s.queue[:rest]
 	}
+}
+
+// halt ends the session at b, which failed. If b never takes its number, no later number can be taken: those batches share
+// b's class. If it was judged, or may yet be appended, they may have been too.
+func (s *Session) halt(failed *batch, out *Output) {
+	class := failed.result.Class
+	switch failed.result.Answer.Code {
+	case paxos.CodeConditionFails, paxos.CodeMismatch, paxos.CodeForgotten, paxos.CodeExpired:
+		class = Unknown
+	default:
+	}
+	for _, b := range s.queue {
+		if !b.told && !b.settled {
+			c := class
+			if b.number == 0 {
+				c = Refused
+			}
+			b.finish(c, failed.result.Answer)
+		}
+		if !b.told {
+			out.Done = append(out.Done, b.result)
+		}
+		s.release(b)
+	}
+	s.stopped, s.queue = true, nil
 }
 
 // release forgets a batch's sends and keeps the struct. Its bytes may still be on their way.
