@@ -70,7 +70,7 @@ func TestN5NothingIsKeptForLater(t *testing.T) {
 	eventually(t, "the first", func() bool { return len(receiver.got()) == 1 })
 
 	e.Shutdown()
-	eventually(t, "both to notice", func() bool { return !sender.Up() && !receiver.Up() })
+	eventually(t, "both to notice", func() bool { return sender.away() && receiver.away() })
 	for i := range 100 {
 		env := prepareAt(1000 + i)
 		if err := sender.Send(&env); !errors.Is(err, ErrDisconnected) {
@@ -327,7 +327,7 @@ func TestStopWhileAway(t *testing.T) {
 	p := join(t, testConfig(e, "p1", paxos.RoleProposer))
 	sub := p.subscribe(t, Interest{Kinds: LeaderKinds(), Log: "orders"})
 	e.Shutdown()
-	eventually(t, "the break", func() bool { return !p.bulk.up.Load() && !p.control.up.Load() })
+	eventually(t, "the break", p.away)
 	if err := sub.Stop(testContext(t)); !errors.Is(err, ErrDisconnected) {
 		t.Errorf("got %v", err)
 	}

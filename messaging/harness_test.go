@@ -192,6 +192,9 @@ func (p *peer) send(t *testing.T, env paxos.Envelope) {
 	}
 }
 
+// away reports whether both connections have noticed a break.
+func (p *peer) away() bool { return !p.bulk.up.Load() && !p.control.up.Load() }
+
 // age makes the connections old enough for a 503 to be believed.
 func (p *peer) age() {
 	for _, l := range []*link{p.bulk, p.control} {

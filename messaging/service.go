@@ -1,6 +1,7 @@
 package messaging
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -60,6 +61,7 @@ type ServiceConfig struct {
 
 // Service is a role's registration as a micro service.
 type Service struct {
+	t     *Transport
 	micro micro.Service
 }
 
@@ -95,7 +97,7 @@ func (t *Transport) Register(cfg ServiceConfig) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register %s %q as a micro service: %w", role, t.cfg.Name, joinStop(s, err))
 	}
-	return &Service{micro: s}, nil
+	return &Service{t: t, micro: s}, nil
 }
 
 func joinStop(s micro.Service, err error) error {
@@ -137,9 +139,12 @@ func LogsOf(metadata map[string]string) ([]LogIdentity, error) {
 	return logs, nil
 }
 
-// Stop ends the registration.
-func (s *Service) Stop() error {
+// Stop ends the registration, and waits until the broker knows or ctx ends.
+func (s *Service) Stop(ctx context.Context) error {
 	if err := s.micro.Stop(); err != nil {
+		return fmt.Errorf("stop the micro service: %w", err)
+	}
+	if err := s.t.control.flushSubscriptions(ctx); err != nil {
 		return fmt.Errorf("stop the micro service: %w", err)
 	}
 	return nil

@@ -87,7 +87,7 @@ func TestRolesAreMicroServices(t *testing.T) {
 		t.Errorf("stats endpoint: %s", m.Data)
 	}
 	for _, s := range services {
-		if err := s.Stop(); err != nil {
+		if err := s.Stop(testContext(t)); err != nil {
 			t.Error(err)
 		}
 	}
