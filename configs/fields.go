@@ -133,7 +133,7 @@ func serviceFields(c *Config) []field {
 		{key: "logging.level", kind: stringKind{&c.Logging.Level}, doc: "debug, info, warn or error."},
 		{key: "logging.format", kind: stringKind{&c.Logging.Format}, doc: "text or json."},
 		{key: "disk.high_water", kind: bytesKind{&c.Disk.HighWater}, doc: "An acceptor whose store is larger refuses batches until what is stable was forgotten. What the log itself needs still passes."},
-		{key: "disk.min_free", kind: intKind{&c.Disk.MinFree}, doc: "So does one, or a learner, whose file system has less than this percent free."},
+		{key: "disk.min_free", kind: intKind{&c.Disk.MinFree}, doc: "So does one whose file system has less than this percent free."},
 		{key: "disk.ballast", kind: bytesKind{&c.Disk.Ballast}, doc: "Size of a file in each store that leaves room to reopen it on a full disk. 0B: none."},
 	}
 }
