@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/paxosd/paxosd/client"
 	"github.com/paxosd/paxosd/paxos"
 )
 
@@ -90,6 +91,32 @@ func (s *shared) dial(ctx context.Context) (*nats.Conn, error) {
 		return nil, fmt.Errorf("connect to the broker at %s: %w (is it running? 'paxosd dev' starts one)", url, err)
 	}
 	return nc, ctx.Err()
+}
+
+// open connects and returns the SDK's client; closing it closes the connection.
+func (s *shared) open(ctx context.Context) (*client.Client, func(), error) {
+	nc, err := s.dial(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := client.New(ctx, nc, client.WithCluster(s.cluster), client.WithPrefix(s.prefix))
+	if err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	return c, func() { c.Close(); nc.Close() }, nil
+}
+
+// use connects, calls f within the time-out, and closes again.
+func (s *shared) use(ctx context.Context, f func(context.Context, *client.Client) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	c, done, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return f(ctx, c)
 }
 
 // logFlag registers --log.

@@ -225,7 +225,9 @@ func (b *base) register(stats func() roleStats) {
 		if b.listed == listed {
 			return
 		}
-		if err := b.service.Stop(); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := b.service.Stop(ctx); err != nil {
 			b.log.Warn("cannot renew the micro service", "error", err)
 		}
 	}
@@ -239,16 +241,16 @@ func (b *base) register(stats func() roleStats) {
 
 // close ends what connect began. It is bounded: a broker that is gone is not waited for.
 func (b *base) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
 	b.mu.Lock()
 	if b.service != nil {
-		_ = b.service.Stop() // the connection ends with it
+		_ = b.service.Stop(ctx) // the connection ends with it
 	}
 	b.mu.Unlock()
 	if b.tr == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
 	b.tr.Close(ctx)
 }
 

@@ -91,7 +91,8 @@ func newRoot(std stdio) *cobra.Command {
 	)
 	root.AddCommand(
 		newDev(std), newRole(std, roleAcceptor), newRole(std, roleProposer), newRole(std, roleLearner), newNode(std), newBroker(std),
-		newStatus(std), newConfig(std), newVersion(std),
+		newAppend(std), newSubscribe(std), newGet(std), newLast(std), newLog(std),
+		newStatus(std), newDoctor(std), newBench(std), newConfig(std), newVersion(std),
 	)
 	return root
 }
