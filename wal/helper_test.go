@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -197,6 +198,7 @@ func logFiles(t testing.TB, fsys vfs.FS, dir string) []string {
 			logs = append(logs, fsys.PathJoin(dir, engineDir, n))
 		}
 	}
+	slices.Sort(logs)
 	return logs
 }
 

@@ -180,3 +180,10 @@ func syncAbove(fsys vfs.FS, dir string) error {
 		}
 	}
 }
+
+func removeIfThere(fsys vfs.FS, path string) error {
+	if err := fsys.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -167,6 +167,10 @@ func (s *store) create(want Want) error {
 	if err := createWritten(s.opts.FS, s.path(writtenFile), s.id.Incarnation); err != nil {
 		return err
 	}
+	// Names may reach the disk in any order: the others must not come after this one.
+	if err := syncDir(s.opts.FS, s.dir); err != nil {
+		return err
+	}
 	if err := s.opts.FS.Rename(s.path(identityNewFile), s.path(identityFile)); err != nil {
 		return err
 	}
@@ -209,6 +213,10 @@ func (s *store) writeFirst() error {
 
 // reopen opens a store that exists.
 func (s *store) reopen() error {
+	// A crash can leave both names. The new one would make a later loss of IDENTITY look like an unfinished creation.
+	if err := removeIfThere(s.opts.FS, s.path(identityNewFile)); err != nil {
+		return err
+	}
 	b, found, err := readSmall(s.opts.FS, s.path(writtenFile), 2*writtenSlotBytes)
 	if err != nil {
 		return err
