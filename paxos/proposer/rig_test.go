@@ -46,6 +46,7 @@ func (r *rig) begin(a args) {
 		proposed: map[string]paxos.Accept{},
 		sessions: map[string]paxos.SessionID{}, written: map[string]uint64{},
 	}
+	r.gen.Keepers.Members = members(a.list("keepers", "l1", "l2")...)
 	r.gen.ValueLimit = uint32(a.num("limit", 1<<16))
 	r.beats, r.votes = a.list("beats"), a.list("votes")
 	r.p = New(Config{
@@ -53,7 +54,7 @@ func (r *rig) begin(a args) {
 		InFlightBytes: a.num("inflight", 0), QueueBytes: a.num("queue", 0), NextRequest: r.next,
 		StableBytes: uint64(a.num("stable", 0)),
 	})
-	r.add(r.gen)
+	r.add(r.gen, a.list("learners")...)
 	for i, name := range a.list("also") {
 		g := testGenesis(uint64(a.num("window", 8)), accs...)
 		g.ID, g.Log = paxos.GenesisID{9, byte(i)}, name
@@ -61,9 +62,11 @@ func (r *rig) begin(a args) {
 	}
 }
 
-func (r *rig) add(g *paxos.Genesis) {
+func (r *rig) add(g *paxos.Genesis, learners ...string) {
 	r.gens = append(r.gens, g)
-	l := learner.New(learner.Config{Genesis: g, Self: r.p.cfg.Name, Seed: 1, NextRequest: r.next}, sequencer.New(g))
+	l := learner.New(learner.Config{
+		Genesis: g, Self: r.p.cfg.Name, Learners: learners, Seed: 1, NextRequest: r.next,
+	}, sequencer.New(g))
 	if err := r.p.AddLog(r.now, g, l, &r.out); err != nil {
 		r.t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 // written round.proposer; the proposer under test is p1, and its own ballot is "own". Values are words; a value's items are
 // joined by "+". Commands:
 //
-//	new [window=N] [acceptors=(a1,…)] [inflight=N] [queue=N] [limit=N] [beats=(a1,…)] [votes=(a1,…)] [me=p2] [log=l1,… ]
+//	new [window=N] [acceptors=(a1,…)] [keepers=(l1,…)] [inflight=N] [queue=N] [limit=N] [beats=(a1,…)] [votes=(a1,…)] [me=p2] [also=(log,…)] [learners=(l1,…)]
 //	                                      a fresh standby; the acceptors in beats answer beacons, those in votes vote, by themselves
 //	auto [beats=(…)] [votes=(…)]          change that
 //	tick <ms>                             let time pass, ten milliseconds at a time
