@@ -135,7 +135,7 @@ func (a *appender) acked(ack client.Ack, err error) {
 		}
 		e := json.NewEncoder(a.out)
 		for i := range ack.Count {
-			_ = e.Encode(ackLine{Log: a.o.log, Offset: ack.Offset + uint64(i), Time: ack.Time, Duplicate: ack.Duplicate}) // shows at the flush
+			_ = e.Encode(ackLine{Log: a.o.log, Offset: ack.Offset + uint64(i), Time: ack.Time.UTC(), Duplicate: ack.Duplicate}) // shows at the flush
 		}
 	}
 }
