@@ -3,9 +3,11 @@ package proposer
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/paxosd/paxosd/paxos"
+	"github.com/paxosd/paxosd/paxos/value"
 )
 
 // cluster makes a world of three acceptors, some proposers, two keepers and clients, all up.
@@ -18,8 +20,10 @@ func cluster(t *testing.T, seed uint64, proposers int, window uint64) *world {
 	for _, id := range []string{"l1", "l2"} {
 		w.keeps = append(w.keeps, &keepNode{w: w, id: id, reports: true})
 	}
-	for _, id := range []string{"a1", "a2", "a3"} {
-		w.accs = append(w.accs, &accNode{w: w, id: id, durable: store{live: true, votes: map[paxos.Slot]paxos.VoteValue{}}})
+	for _, id := range []string{"a1", "a2", "a3", "a4", "a5"} {
+		// a4 and a5 know of nothing until a membership command adds them.
+		live := gen.Membership.Index(id, inc(id, 1)) >= 0
+		w.accs = append(w.accs, &accNode{w: w, id: id, durable: store{live: live, votes: map[paxos.Slot]paxos.VoteValue{}}})
 	}
 	for _, n := range w.accs {
 		w.add(n)
@@ -158,13 +162,38 @@ func TestSimulatedChaos(t *testing.T) {
 	}
 	t.Logf("proposers begun again for stuck keepers: %d", total["begun again"])
 	for _, what := range []string{
-		"elections", "term starts", "resigned", "retransmits", "adopted", "holes filled", "stable", "raised", "fetched for adoption",
+		"memberships", "elections", "term starts", "resigned", "retransmits", "adopted", "holes filled", "stable", "raised", "fetched for adoption",
 	} {
 		t.Logf("%s: %d", what, total[what])
 		if total[what] == 0 && runs >= 60 {
 			t.Errorf("no run has shown: %s", what)
 		}
 	}
+}
+
+// changeMemberships proposes another three of the five acceptors, now and then.
+func (w *world) changeMemberships() {
+	admin := &client{w: w, id: "admin", line: map[string]paxos.Instant{}}
+	var again func()
+	again = func() {
+		if w.calm {
+			return
+		}
+		if p := w.leader(); p != nil {
+			names := []string{"a1", "a2", "a3", "a4", "a5"}
+			w.rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+			names = names[:3]
+			slices.Sort(names)
+			body := value.EncodeCommand(nil, &value.SetMembership{
+				Replaces:   p.core.Status()[0].Epoch,
+				Membership: paxos.Membership{Acceptors: members(names...), Read: 2, Write: 2},
+			})
+			admin.publish(func(g uint64) paxos.Message { return &paxos.Admin{Command: body, Generation: g} },
+				func(m *paxos.BatchAnswer) { w.note("members %v: code %d %s", names, m.Code, m.Text) })
+		}
+		w.after(100*paxos.Millisecond+paxos.Span(w.rng.Int64N(int64(400*paxos.Millisecond))), again)
+	}
+	w.after(200*paxos.Millisecond, again)
 }
 
 // highest returns the highest round that a live acceptor has promised.
@@ -188,6 +217,9 @@ func chaos(t *testing.T, seed uint64, total map[string]int) {
 	w.addClient("c1", false, 120)
 	w.addClient("c2", false, 120)
 	w.addClient("c3", true, 200)
+	if seed%3 == 0 {
+		w.changeMemberships()
+	}
 	w.faults = faults{loss: 0.2 * w.rng.Float64(), dup: 0.1, slow: 0.3 * w.rng.Float64(), false503: 0.1 * w.rng.Float64()}
 	for range 30 {
 		w.run(paxos.Span(w.rng.Int64N(int64(250 * paxos.Millisecond))))
@@ -221,7 +253,13 @@ func chaos(t *testing.T, seed uint64, total map[string]int) {
 	}
 	w.note("heal")
 	w.heal()
-	w.run(20 * paxos.Second)
+	w.calm = true
+	for range 400 {
+		if w.settled() {
+			break
+		}
+		w.run(50 * paxos.Millisecond)
+	}
 	if !w.settled() {
 		// A slot that was chosen, and whose votes a later leader has overwritten in part, has no write quorum of equal votes to
 		// fetch. Proposers that begin again complete it, as part of their Phase 1.
@@ -244,6 +282,7 @@ func chaos(t *testing.T, seed uint64, total map[string]int) {
 	} {
 		total[what] += w.events[kind]
 	}
+	total["memberships"] += int(w.props[0].core.groups.list[0].seq.Newest().Epoch) - 1
 	total["raised"] += w.raised
 	total["fetched for adoption"] += w.fetched
 }

@@ -73,6 +73,7 @@ type world struct {
 	check   *checker
 	events  map[paxos.EventKind]int
 	trace   []string
+	calm    bool // nothing is changed any more
 	raised  int // leaders that raised in place
 	fetched int // fetches for adoption
 }
