@@ -172,7 +172,8 @@ func (e *engine) settle(d *session.Done) {
 	if d.Class == session.Appended {
 		p.ack = Ack{
 			Offset: uint64(d.Answer.First), Count: int(d.Answer.Count), Time: timeOf(d.Answer.Stamp),
-			Duplicate: p.cfg.id != "" && d.Answer.Code == paxos.CodeDuplicate,
+			// A batch that was sent more than once may be a duplicate of itself.
+			Duplicate: p.cfg.id != "" && d.Answer.Code == paxos.CodeDuplicate && !d.Again,
 		}
 	} else {
 		err := e.errorOf(d)

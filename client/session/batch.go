@@ -33,6 +33,7 @@ type batch struct {
 	sentAt  paxos.Instant
 	wait    paxos.Span // how long the newest send is waited for
 	wasSent bool
+	again   bool              // more than once
 	refusal paxos.BatchAnswer // newest refusal by a leader
 
 	givenUp bool // the owner no longer waits: wire is a filler if there is a number
@@ -54,7 +55,7 @@ func (b *batch) lose(x send) { b.lost = b.lost || !x.filler }
 // finish sets the result that will be told, unless one was told already.
 func (b *batch) finish(c Class, a paxos.BatchAnswer) {
 	if !b.told {
-		b.result = Done{Tag: b.tag, Class: c, Sent: b.wasSent, Foreign: b.foreign, Answer: a}
+		b.result = Done{Tag: b.tag, Class: c, Sent: b.wasSent, Again: b.again, Foreign: b.foreign, Answer: a}
 	}
 }
 
@@ -75,6 +76,7 @@ func (s *Session) send(now paxos.Instant, b *batch, out *Output) {
 		request: r, ballot: s.pace.known, epoch: s.pace.epoch, sum: b.sum, filler: b.filler, floor: s.first().number,
 	})
 	s.sends[r] = b
+	b.again = b.wasSent
 	b.epoch, b.sentAt, b.wasSent = s.pace.epoch, now, true
 	b.wait = s.grow(b.wait)
 	out.Sends = append(out.Sends, Send{Request: r, Msg: &paxos.Batch{Ballot: s.pace.known, Batch: b.wire}})

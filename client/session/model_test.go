@@ -51,6 +51,9 @@ func (l *modelLog) batch(wire []byte) paxos.BatchAnswer {
 			a.Code = paxos.CodeMismatch
 			return a
 		}
+		if old.Code == paxos.CodeAppended {
+			old.Code = paxos.CodeDuplicate
+		}
 		return old
 	case b.Number > s.last+1:
 		a.Code, a.Number = paxos.CodeHole, s.last+1

@@ -75,6 +75,7 @@ type Done struct {
 	Tag     uint64
 	Class   Class
 	Sent    bool              // it left this process at least once
+	Again   bool              // it left more than once: a "duplicate" may be of itself
 	Foreign bool              // something that is no leader of this log answered (docs/protocol.md P9)
 	Answer  paxos.BatchAnswer // the outcome, or the newest refusal; Code is CodeNone where there was neither
 }
