@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/fx"
+	"go.uber.org/goleak"
+
+	"github.com/paxosd/paxosd/configs"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// The storage engine and the embedded broker keep a few goroutines of the process's own.
+		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2/internal/cache.(*evictionWorker).run"),
+		goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
+	)
+}
+
+// command runs one command line in this process.
+func command(ctx context.Context, in string, args ...string) (stdout, stderr string, code int) {
+	var o, e bytes.Buffer
+	code = run(ctx, args, stdio{in: strings.NewReader(in), out: &o, err: &e})
+	return o.String(), e.String(), code
+}
+
+// TestHelp holds every command's help to its golden file: it is part of the contract.
+func TestHelp(t *testing.T) {
+	for _, k := range []string{"NATS_URL", "NATS_CREDS", "PAXOSD_CLUSTER", "PAXOSD_PREFIX", "PAXOSD_INBOX_PREFIX"} {
+		t.Setenv(k, "")
+	}
+	var walk func(c *cobra.Command, path []string)
+	walk = func(c *cobra.Command, path []string) {
+		name := strings.Join(append([]string{"paxosd"}, path...), "-")
+		t.Run(name, func(t *testing.T) {
+			out, stderr, code := command(t.Context(), "", append(path, "--help")...)
+			if code != exitDone || stderr != "" {
+				t.Fatalf("exit code %d, standard error %q", code, stderr)
+			}
+			golden := filepath.Join("testdata", "help", name+".txt")
+			if *update {
+				if err := os.WriteFile(golden, []byte(out), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out != string(want) {
+				t.Errorf("help of %s has changed; if that is meant, run 'go test ./cmd/paxosd -update':\n%s", name, out)
+			}
+		})
+		for _, sub := range c.Commands() {
+			if !sub.Hidden && sub.Name() != "help" && sub.Name() != "completion" {
+				walk(sub, append(append([]string(nil), path...), sub.Name()))
+			}
+		}
+	}
+	walk(newRoot(stdio{out: io.Discard, err: io.Discard}), nil)
+}
+
+// TestUsage: what is wrong on the command line exits with 2 and says what to do.
+func TestUsage(t *testing.T) {
+	for _, x := range []struct {
+		want string
+		args []string
+	}{
+		{"unknown command", []string{"frobnicate"}},
+		{"unknown flag", []string{"append", "--frobnicate"}},
+		{"unknown command", []string{"append", "extra"}},
+		{"--config is missing", []string{"learner"}},
+		{"no valid name", []string{"append", "--log", "a b"}},
+		{"no valid name", []string{"dev", "--logs", "a.b"}},
+		{"no valid name", []string{"last", "--cluster", "*"}},
+		{"want raw or json", []string{"subscribe", "-o", "xml"}},
+		{"offsets begin at 1", []string{"subscribe", "--from", "0"}},
+		{"want first, next", []string{"subscribe", "--from", "yesterday"}},
+		{"no --from beside it", []string{"subscribe", "--from", "first", "--since", "5m"}},
+		{"number from 1", []string{"get", "0"}},
+		{"--delimiter is empty", []string{"append", "--delimiter", ""}},
+		{"only to logs whose names begin", []string{"bench", "--log", "main"}},
+		{"must be positive", []string{"last", "--timeout", "0s"}},
+	} {
+		_, stderr, code := command(t.Context(), "", x.args...)
+		if code != exitUsage || !strings.Contains(stderr, x.want) {
+			t.Errorf("%v: exit code %d, standard error %q; want 2 and %q", x.args, code, stderr, x.want)
+		}
+	}
+}
+
+// TestApplicationIsComplete: every part of every kind of process finds what it needs.
+func TestApplicationIsComplete(t *testing.T) {
+	std := stdio{out: io.Discard, err: io.Discard}
+	cfg, ps := devConfig(devOptions{data: t.TempDir(), http: httpOff, level: "warn", logs: []string{"main"}}, "nats://127.0.0.1:1")
+	if err := fx.ValidateApp(application(cfg, ps, std, fx.Populate(new(*httpServer)))); err != nil {
+		t.Errorf("dev: %v", err)
+	}
+	files, err := filepath.Glob("../../configs/*-[apln123]*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no configurations: %v", err)
+	}
+	for _, f := range files {
+		cfg, err := configs.ReadFile(f, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := fx.ValidateApp(application(cfg, parts(cfg), std)); err != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+}
+
+// output is a standard output that a test waits on.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	more chan struct{}
+}
+
+func newOutput() *output { return &output{more: make(chan struct{}, 1)} }
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	poke(o.more)
+	return o.text.Write(b)
+}
+
+// wait returns the first match of pattern's first group, once it is there.
+func (o *output) wait(t *testing.T, pattern string) string {
+	t.Helper()
+	re := regexp.MustCompile(pattern)
+	limit := time.After(30 * time.Second)
+	for {
+		o.mu.Lock()
+		m := re.FindStringSubmatch(o.text.String())
+		o.mu.Unlock()
+		if m != nil {
+			return m[1]
+		}
+		select {
+		case <-o.more:
+		case <-limit:
+			t.Fatalf("no %q in time in:\n%s", pattern, o.text.String())
+		}
+	}
+}
+
+// startDev runs dev in this process on free ports, and returns the broker's URL, that of its HTTP pages, and how to stop it.
+func startDev(t *testing.T, args ...string) (url, web string, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	out := newOutput()
+	done := make(chan int, 1)
+	go func() {
+		done <- run(ctx, append([]string{"dev", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"}, args...), stdio{in: strings.NewReader(""), out: out, err: out})
+	}()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if code := <-done; code != exitDone {
+			t.Errorf("dev ended with code %d:\n%s", code, out.text.String())
+		}
+	})
+	t.Cleanup(stop)
+	url = out.wait(t, `ready: .* at (\S+)`)
+	web = out.wait(t, `http:\s+(http://[^/]+)`)
+	return url, web, stop
+}
+
+// TestDev: what the README shows works, and a restart on the same folder finds everything again.
+func TestDev(t *testing.T) {
+	data := t.TempDir()
+	url, _, stop := startDev(t, "--data", data, "--logs", "main,other")
+	ctx := t.Context()
+	var in strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&in, "entry %d\n", i)
+	}
+	out, stderr, code := command(ctx, in.String(), "append", "--server", url)
+	if code != exitDone || out != "appended 5000 entries to main: offsets 1-5000\n" {
+		t.Fatalf("append: %d, %q, %q", code, out, stderr)
+	}
+	read := func(url string) {
+		t.Helper()
+		out, stderr, code := command(ctx, "", "subscribe", "--server", url, "--from", "first", "--count", "5000", "--follow=false")
+		if code != exitDone || out != in.String() {
+			t.Fatalf("subscribe: code %d, %d bytes instead of %d, %q", code, len(out), in.Len(), stderr)
+		}
+	}
+	read(url)
+	for _, x := range []struct {
+		want string
+		args []string
+	}{
+		{"5000\n", []string{"last"}},
+		{"entry 41\n", []string{"get", "42"}},
+		{`"data":"entry 41"`, []string{"get", "42", "-o", "json"}},
+		{"other", []string{"log", "list"}},
+		{"leader", []string{"status"}},
+		{`"hashes_agree": true`, []string{"status", "--json"}},
+		{"nobody else answers", []string{"doctor"}},
+	} {
+		out, stderr, code := command(ctx, "", append(x.args, "--server", url)...)
+		if code != exitDone || !strings.Contains(out, x.want) {
+			t.Errorf("%v: code %d, %q, %q; want %q", x.args, code, out, stderr, x.want)
+		}
+	}
+	if _, stderr, code := command(ctx, "", "dev", "--data", data, "--listen", "127.0.0.1:0", "--http", "off"); code != exitFailed || !strings.Contains(stderr, "in use") {
+		t.Errorf("a second dev on the folder: code %d, %q", code, stderr)
+	}
+	stop()
+	url, _, _ = startDev(t, "--data", data, "--logs", "main,other")
+	read(url)
+}
+
+// TestDevTakenPort: the error names the flag.
+func TestDevTakenPort(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, stderr, code := command(t.Context(), "", "dev", "--listen", l.Addr().String(), "--http", "off")
+	if code != exitFailed || !strings.Contains(stderr, "--listen") {
+		t.Errorf("taken broker port: code %d, %q", code, stderr)
+	}
+	_, stderr, code = command(t.Context(), "", "dev", "--listen", "127.0.0.1:0", "--http", l.Addr().String())
+	if code != exitFailed || !strings.Contains(stderr, "--http") {
+		t.Errorf("taken HTTP port: code %d, %q", code, stderr)
+	}
+}
