@@ -42,5 +42,9 @@ generated: ## check that generated files are as they are generated
 fuzz-short: ## run each fuzz target for SECONDS_EACH seconds (10)
 	.ci/fuzz $(SECONDS_EACH)
 
+.PHONY: e2e
+e2e: ## run a cluster of real processes that are killed, paused and starved
+	$(GO) test -tags e2e -count=1 -timeout 10m ./e2e
+
 .PHONY: check
-check: test race lint ## what must pass before a change goes in
+check: test race lint e2e ## what must pass before a change goes in
