@@ -15,7 +15,7 @@ import (
 	"github.com/paxosd/paxosd/paxos"
 )
 
-// ErrListen: the embedded server could not take its address. Choose another, or port 0 for any.
+// ErrListen says that the embedded server could not take its address. Choose another, or port 0 for any.
 var ErrListen = errors.New("cannot listen")
 
 // EmbeddedConfig says how to run a NATS server inside this process.

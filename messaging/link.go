@@ -213,7 +213,7 @@ func (l *link) young() bool {
 // publish hands one item to the client library, unless the connection for which it was queued is gone.
 func (l *link) publish(it *item) {
 	if !l.up.Load() || it.epoch != l.epoch.Load() {
-		l.t.drop(l, it.subject, ErrDisconnected)
+		_ = l.t.drop(l, it.subject, ErrDisconnected) // counted; nobody waits
 		return
 	}
 	m := nats.Msg{Subject: it.subject, Reply: it.reply, Header: it.header, Data: it.data.b}
@@ -224,7 +224,7 @@ func (l *link) publish(it *item) {
 		case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionClosed):
 			err = ErrDisconnected
 		}
-		l.t.drop(l, it.subject, err)
+		_ = l.t.drop(l, it.subject, err) // counted; nobody waits
 		return
 	}
 	l.t.count.sent.Add(1)

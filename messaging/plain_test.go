@@ -93,7 +93,8 @@ func TestEncodePlain(t *testing.T) {
 		{"appended", paxos.BatchAnswer{Code: paxos.CodeAppended, First: 7, Checksum: 255}, `{"log":"orders","offset":7}`, "", ""},
 		{
 			"duplicate",
-			paxos.BatchAnswer{Code: paxos.CodeDuplicate, First: 3, Checksum: 255}, `{"log":"orders","offset":3,"duplicate":true}`, "", "",
+			paxos.BatchAnswer{Code: paxos.CodeDuplicate, First: 3, Checksum: 255},
+			`{"log":"orders","offset":3,"duplicate":true}`, "", "",
 		},
 		{
 			"condition",

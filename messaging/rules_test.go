@@ -131,9 +131,89 @@ func TestRulesOfBallotsAndStores(t *testing.T) {
 		{"beat", "bad proposer", func(e *paxos.Envelope) { msg[*paxos.Beat](e).Proposer = "p 1" }, ErrMalformed},
 		{"beacon", "no number", func(e *paxos.Envelope) { msg[*paxos.Beacon](e).Number = 0 }, ErrMalformed},
 		{"beacon", "bad successor", func(e *paxos.Envelope) { msg[*paxos.Beacon](e).Succession[1] = "" }, ErrMalformed},
+		{"beat", "half a ballot", func(e *paxos.Envelope) { msg[*paxos.Beat](e).Differs[0].Promised.Round = 0 }, ErrMalformed},
+		{"ident-answer", "half a ballot", func(e *paxos.Envelope) { msg[*paxos.IdentAnswer](e).Logs[1].Leads.Round = 0 }, ErrMalformed},
+		{"ident-answer", "bad log", func(e *paxos.Envelope) { msg[*paxos.IdentAnswer](e).Logs[1].Log = "_" }, ErrMalformed},
+		{"ident-answer", "bad name", func(e *paxos.Envelope) { e.From, msg[*paxos.IdentAnswer](e).Name = "a 1", "a 1" }, ErrMalformed},
+		{"live-answer", "bad name", func(e *paxos.Envelope) { e.From, msg[*paxos.LiveAnswer](e).Name = "a 1", "a 1" }, ErrMalformed},
+		{"read-answer", "bad name", func(e *paxos.Envelope) { e.From, msg[*paxos.ReadAnswer](e).Learner = "a 1", "a 1" }, ErrMalformed},
+		{"beacons-answer", "bad proposer", func(e *paxos.Envelope) {
+			e.From = "p 1"
+			*msg[*paxos.Beacon](e) = paxos.Beacon{Proposer: "p 1", Number: 1}
+		}, ErrMalformed},
 		{"beacon", "bad log", func(e *paxos.Envelope) { msg[*paxos.Beacon](e).Items[0].Log = "_" }, ErrMalformed},
 		{"beacon", "item without ballot", func(e *paxos.Envelope) { msg[*paxos.Beacon](e).Items[0].Ballot = paxos.Ballot{} }, ErrMalformed},
 	})
+}
+
+// fieldsOf returns every field of msg that is a T, embedded or not, with its name; not those inside slices.
+func fieldsOf[T any](msg paxos.Message) (names []string, fields []*T) {
+	v := reflect.ValueOf(msg).Elem()
+	for i := range v.NumField() {
+		if f, ok := v.Field(i).Addr().Interface().(*T); ok {
+			names, fields = append(names, v.Type().Field(i).Name), append(fields, f)
+		}
+	}
+	return names, fields
+}
+
+// TestEveryStoreIsNamedInFull: whatever a store says carries its owner, its incarnation and its boot (PROTOCOL A9).
+func TestEveryStoreIsNamedInFull(t *testing.T) {
+	stores := 0
+	for _, s := range samples() {
+		for field, edit := range map[string]func(v *paxos.Voter){
+			"owner":       func(v *paxos.Voter) { v.Name = "a 1" },
+			"incarnation": func(v *paxos.Voter) { v.Incarnation = paxos.Incarnation{} },
+			"boot":        func(v *paxos.Voter) { v.Boot = 0 },
+		} {
+			_, voters := fieldsOf[paxos.Voter](s.env.Msg)
+			for _, v := range voters {
+				whole := *v
+				edit(v)
+				env := s.env
+				env.From = senderOf(env.Msg)
+				if _, err := Encode(nil, &env); !errors.Is(err, ErrMalformed) {
+					t.Errorf("%s: bad %s: got %v", s.name, field, err)
+				}
+				*v = whole
+				stores++
+			}
+		}
+	}
+	if stores != 3*9 {
+		t.Errorf("%d stores tried", stores)
+	}
+}
+
+// TestEveryBallotIsWhole: a ballot has a round and a valid proposer, or is not there at all, where it need not be.
+func TestEveryBallotIsWhole(t *testing.T) {
+	optional := map[string]bool{
+		"refuse Promised": true, "batch Ballot": true, "open Ballot": true, "admin Ballot": true, "ask-answer Promised": true, "live-answer Ballot": true,
+	}
+	for _, s := range samples() {
+		names, ballots := fieldsOf[paxos.Ballot](s.env.Msg)
+		for i, b := range ballots {
+			whole := *b
+			for _, broken := range []paxos.Ballot{
+				{}, {Proposer: b.Proposer, Run: b.Run}, {Round: b.Round, Run: b.Run}, {Round: b.Round, Proposer: "p 1", Run: b.Run},
+			} {
+				*b = broken
+				env := s.env
+				if name, named := sender(env.Msg); named {
+					env.From = name
+				}
+				if _, ok := env.Msg.(*paxos.Live); ok {
+					env.To = b.Proposer
+					env.ToRun = b.Run
+				}
+				_, err := Encode(nil, &env)
+				if fine := broken.IsZero() && optional[s.name+" "+names[i]]; fine != (err == nil) || !fine && !errors.Is(err, ErrMalformed) {
+					t.Errorf("%s: %s = %+v: got %v", s.name, names[i], broken, err)
+				}
+			}
+			*b = whole
+		}
+	}
 }
 
 func TestRulesOfVotes(t *testing.T) {
@@ -141,6 +221,8 @@ func TestRulesOfVotes(t *testing.T) {
 	breakRules(t, []rule{
 		{"promise", "range backwards", func(e *paxos.Envelope) { msg[*paxos.Promise](e).To = 10 }, ErrMalformed},
 		{"promise", "slot 0", func(e *paxos.Envelope) { msg[*paxos.Promise](e).From = 0 }, ErrMalformed},
+		{"promise", "empty range backwards", func(e *paxos.Envelope) { m := msg[*paxos.Promise](e); m.To, m.Votes = 10, nil }, ErrMalformed},
+		{"promise", "empty range from slot 0", func(e *paxos.Envelope) { m := msg[*paxos.Promise](e); m.From, m.Votes = 0, nil }, ErrMalformed},
 		{"promise", "vote below the range", func(e *paxos.Envelope) { votes(e)[0].Slot = 10 }, ErrMalformed},
 		{"promise", "vote above the range", func(e *paxos.Envelope) { msg[*paxos.Promise](e).To = 13 }, ErrMalformed},
 		{"promise", "votes out of order", func(e *paxos.Envelope) { votes(e)[0].Slot, votes(e)[1].Slot = 13, 11 }, ErrMalformed},

@@ -86,8 +86,15 @@ func TestParseRefuses(t *testing.T) {
 
 func TestNewSubjectsRefuses(t *testing.T) {
 	for _, tt := range [][2]string{
-		{"a..b", "main"}, {"a.", "main"}, {"a.*", "main"}, {"a b", "main"}, {"$SYS", "main"}, {"a.b.c.d.e.f.g.h.i", "main"},
-		{"paxos", ""}, {"paxos", "a.b"}, {"paxos", ">"},
+		{"a..b", "main"},
+		{"a.", "main"},
+		{"a.*", "main"},
+		{"a b", "main"},
+		{"$SYS", "main"},
+		{"a.b.c.d.e.f.g.h.i", "main"},
+		{"paxos", ""},
+		{"paxos", "a.b"},
+		{"paxos", ">"},
 	} {
 		if _, err := NewSubjects(tt[0], tt[1]); !errors.Is(err, ErrConfig) {
 			t.Errorf("NewSubjects(%q, %q): %v", tt[0], tt[1], err)

@@ -104,8 +104,6 @@ func TestAnswersOfOthersAreStrangers(t *testing.T) {
 		}
 		return b
 	}
-	ident := answer(&paxos.LiveAnswer{Name: "a1"})
-	ident.Request = 5
 	beacon := answer(&paxos.Beacon{Proposer: "a1", Full: true})
 	beacon.Request = 5
 	b, err := Encode(nil, &beacon)
