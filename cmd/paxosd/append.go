@@ -64,7 +64,7 @@ func runAppend(ctx context.Context, std stdio, o *appendOptions) error {
 	if err != nil {
 		return err
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }() // only read
 	c, done, err := o.open(ctx)
 	if err != nil {
 		return err

@@ -56,15 +56,14 @@ func runDev(ctx context.Context, std stdio, o devOptions) error {
 			return fmt.Errorf("make a temporary folder: %w", err)
 		}
 		o.data = dir
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }() // what is left is in a temporary folder
 	}
 	unlock, err := lockFolder(o.data)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	cfg, ps := devConfig(o, "")
-	log, err := newLogger(cfg.Logging, std.err)
+	log, err := newLogger(configs.Logging{Level: o.level, Format: "text"}, std.err)
 	if err != nil {
 		return &usageError{err: err}
 	}
@@ -78,7 +77,7 @@ func runDev(ctx context.Context, std stdio, o devOptions) error {
 		return err
 	}
 	defer closeLeads()
-	cfg, ps = devConfig(o, broker.ClientURL())
+	cfg, ps := devConfig(o, broker.ClientURL())
 	var web *httpServer
 	return serve(ctx, application(cfg, ps, std, fx.Populate(&web)), func(h *host) {
 		fmt.Fprintf(std.out, "paxosd dev, pid %d, starting: 3 acceptors, 2 proposers, 2 learners\n", os.Getpid())

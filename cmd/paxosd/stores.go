@@ -70,7 +70,7 @@ func (s chosenStore) Load() ([]node.StoredLog, error) {
 func (s chosenStore) marks(l *wal.ChosenLog) ([]paxos.Slot, error) {
 	var ms []paxos.Slot
 	for at := l.Through; at > 0; {
-		c, ok, err := s.Chosen.Checkpoint(l.Genesis, at)
+		c, ok, err := s.Checkpoint(l.Genesis, at)
 		if err != nil || !ok {
 			reverse(ms)
 			return ms, err
@@ -116,7 +116,7 @@ func (s chosenStore) HashAt(g paxos.GenesisID, t paxos.Slot) (paxos.Hash, bool, 
 }
 
 func (s chosenStore) CheckpointAt(g paxos.GenesisID, t paxos.Slot) (node.StoredCheckpoint, error) {
-	c, ok, err := s.Chosen.Checkpoint(g, t)
+	c, ok, err := s.Checkpoint(g, t)
 	if err != nil || !ok {
 		return node.StoredCheckpoint{}, err
 	}
