@@ -101,6 +101,10 @@ func compareNames(a, b string) int {
 	return 0
 }
 
+// maxMemberships bounds the memberships that govern slots which are not stable yet. Each change waits for the one before to be in
+// force: this many are far more than a log needs whose keepers are well, and the state counts them in one byte.
+const maxMemberships = 64
+
 // setMembership chooses the acceptors of slots from the command's own + α on (PROTOCOL Q7; Lamport, Malkhi, Zhou).
 func (s *Sequencer) setMembership(c *value.SetMembership, a *Applied) string {
 	newest := s.Newest()
@@ -109,6 +113,8 @@ func (s *Sequencer) setMembership(c *value.SetMembership, a *Applied) string {
 		return fmt.Sprintf("membership names epoch %d, the newest chosen is %d", c.Replaces, newest.Epoch)
 	case newest.From > a.Slot:
 		return fmt.Sprintf("membership epoch %d governs only from slot %d on, and the command is in slot %d", newest.Epoch, newest.From, a.Slot)
+	case len(s.members) >= maxMemberships:
+		return fmt.Sprintf("%d memberships govern slots above the stable mark, slot %d: wait until the keepers hold more", len(s.members), s.stable)
 	}
 	m := c.Membership
 	m.Epoch = newest.Epoch + 1
@@ -149,7 +155,20 @@ func (s *Sequencer) setKeepers(c *value.SetKeepers) string {
 		}
 	}
 	s.keepers = &k
+	// Who is no keeper any more leaves the record: were it to come back, it would count only once stated again.
+	s.onRecord = slices.DeleteFunc(slices.Clone(s.onRecord), func(m paxos.Member) bool { return k.Index(m.Name, m.Incarnation) < 0 })
 	return ""
+}
+
+// MayGo reports whether an acceptor may be retired (PROTOCOL K4): every slot of every membership that lists it is stable. One that no
+// membership ever listed may go too.
+func (s *Sequencer) MayGo(m paxos.Member) bool {
+	for _, x := range s.members {
+		if x.Index(m.Name, m.Incarnation) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // forgetMemberships drops memberships all of whose slots are stable: nobody asks their acceptors any more.

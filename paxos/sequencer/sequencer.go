@@ -51,9 +51,9 @@ type Applied struct {
 	Hash          paxos.Hash        // h(Slot)
 	Outcomes      []Outcome         // one for each item, in order
 	Noop          bool              // no items
-	NotOnlyStable bool              // an item is something other than a stable command
+	NotOnlyStable bool              // it holds anything but stable commands: another item, or nothing at all
 	Mark          bool              // State is set
-	State         []byte            // canonical state after the slot, only at a mark
+	State         []byte            // only at a mark: the checkpoint that Restore takes, with the state after the slot
 	Membership    *paxos.Membership // newly chosen, or nil
 	Stable        paxos.Slot        // newest stable mark after it
 	TermStart     paxos.Ballot      // that took effect in it, or zero
@@ -134,7 +134,7 @@ func (s *Sequencer) Retained() paxos.Offset { return s.retained }
 // Stable returns the newest stable mark and the running hash at it.
 func (s *Sequencer) Stable() (paxos.Slot, paxos.Hash) { return s.stable, s.stableAt }
 
-// OnRecord returns the keepers that the newest stable command names. It is shared: read only.
+// OnRecord returns the keepers of the set in force that are stated to hold the stable mark. It is shared: read only.
 func (s *Sequencer) OnRecord() []paxos.Member { return s.onRecord }
 
 // Keepers returns the keeper set in force. It is shared: read only.
@@ -179,7 +179,7 @@ func (s *Sequencer) Apply(t paxos.Slot, v []byte) (Applied, error) {
 	if err != nil {
 		return Applied{}, fmt.Errorf("log %q slot %d: %w", s.g.Log, t, classify(err))
 	}
-	a := Applied{Slot: t, Value: v, Origin: val.Origin, First: s.last + 1, Noop: len(val.Items) == 0}
+	a := Applied{Slot: t, Value: v, Origin: val.Origin, First: s.last + 1, Noop: len(val.Items) == 0, NotOnlyStable: len(val.Items) == 0}
 	s.stamp = max(s.stamp, val.Stamp)
 	a.Stamp = s.stamp
 	if len(val.Items) > 0 {
