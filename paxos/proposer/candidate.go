@@ -83,7 +83,7 @@ func (g *group) tickPrepare(s *step, t *term, next paxos.Slot) {
 	if s.now < t.prepareAt {
 		return
 	}
-	from, any := paxos.MaxSlot, false
+	from, lacks := paxos.MaxSlot, false
 	for _, m := range g.inForce {
 		last := g.lastOf(m)
 		first := max(m.From, next)
@@ -91,10 +91,10 @@ func (g *group) tickPrepare(s *step, t *term, next paxos.Slot) {
 			continue
 		}
 		if lack, ok := t.promises.lacking(m, first, last); ok {
-			from, any = min(from, lack), true
+			from, lacks = min(from, lack), true
 		}
 	}
-	if !any {
+	if !lacks {
 		t.prepareWait = 0
 		return
 	}

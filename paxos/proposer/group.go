@@ -57,9 +57,6 @@ func (g *group) next() paxos.Slot { return g.seq.Next() }
 
 func (g *group) through() paxos.Slot { return g.seq.Through() }
 
-// windowEnd is the last slot whose membership is defined (PROTOCOL P2).
-func (g *group) windowEnd() paxos.Slot { return g.through() + paxos.Slot(g.genesis.Window) }
-
 // event reports what happened in this log.
 func (g *group) event(s *step, ev paxos.Event) {
 	ev.Log = g.log

@@ -100,7 +100,8 @@ func (ld *leader) slot(t paxos.Slot) *openSlot {
 // pump opens the slots that may be opened: what Phase 1 reported is proposed again, holes below that get no-ops, then comes
 // the term start, then what requests are composed into.
 func (ld *leader) pump(g *group, s *step) {
-	for g.phase == phase(ld) && ld.advance(g, s) {
+	for more := true; more && g.phase == phase(ld); {
+		more = ld.advance(g, s)
 	}
 }
 

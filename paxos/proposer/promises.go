@@ -194,15 +194,15 @@ func (ps *promises) decide(m *paxos.Membership, t paxos.Slot, failed []paxos.Mem
 // lacking returns the first slot at or above from that some member of m has not covered, up to to. It reports false
 // if all have covered the whole range.
 func (ps *promises) lacking(m *paxos.Membership, from, to paxos.Slot) (paxos.Slot, bool) {
-	first, any := to, false
+	first, found := to, false
 	for _, a := range m.Acceptors {
 		t, ok := from, true
 		if r := ps.find(a); r != nil {
 			t, ok = r.firstUncovered(from)
 		}
 		if ok && t <= to {
-			first, any = min(first, t), true
+			first, found = min(first, t), true
 		}
 	}
-	return first, any
+	return first, found
 }

@@ -13,19 +13,17 @@ import (
 
 // accNode is an acceptor with a store: what is durable, and what waits for its sync.
 type accNode struct {
-	w        *world
-	id       string
-	core     *acceptor.Acceptor
-	boot     uint64
-	runs     uint64
-	request  uint64
-	written  uint64
-	durable  store
-	pending  store // durable and what is being synced
-	unsynced []func()
-	lives    int // of crash: what was scheduled before counts no more
-	out      acceptor.Output
-	member   bool // listed by genesis
+	w       *world
+	id      string
+	core    *acceptor.Acceptor
+	boot    uint64
+	runs    uint64
+	request uint64
+	written uint64
+	durable store
+	pending store // durable and what is being synced
+	lives   int   // of crash: what was scheduled before counts no more
+	out     acceptor.Output
 }
 
 type store struct {
@@ -190,17 +188,16 @@ func (n *accNode) read(r *acceptor.Read) *acceptor.ReadResult {
 
 // propNode is a proposer process: each start is another run.
 type propNode struct {
-	w          *world
-	id         string
-	core       *Proposer
-	run        uint64
-	request    uint64
-	out        Output
-	gens       map[uint64]bool // subscriptions that stand
-	cfg        func(*Config)
-	queued     []*paxos.Envelope
-	wake       bool
-	wasServing map[uint64]bool
+	w       *world
+	id      string
+	core    *Proposer
+	run     uint64
+	request uint64
+	out     Output
+	gens    map[uint64]bool // subscriptions that stand
+	cfg     func(*Config)
+	queued  []*paxos.Envelope
+	wake    bool
 }
 
 func (n *propNode) name() string { return n.id }
@@ -262,9 +259,7 @@ func (n *propNode) tick() {
 }
 
 func (n *propNode) flush() {
-	before := n.core.groups.list[0].through()
 	n.core.Flush(n.w.now, n.w.wall(), &n.out)
-	_ = before
 	for _, ev := range n.out.Events {
 		n.w.events[ev.Kind]++
 		if ev.Kind == paxos.EventPhase && strings.HasPrefix(ev.Text, "raised") {

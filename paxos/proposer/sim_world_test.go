@@ -74,8 +74,8 @@ type world struct {
 	events  map[paxos.EventKind]int
 	trace   []string
 	calm    bool // nothing is changed any more
-	raised  int // leaders that raised in place
-	fetched int // fetches for adoption
+	raised  int  // leaders that raised in place
+	fetched int  // fetches for adoption
 }
 
 // pendingReply is a request on its way: where its answer belongs.
