@@ -106,6 +106,10 @@ func (o *observer) transport(ev messaging.Event) {
 	case messaging.EventConnected:
 		o.log.Debug("connected", "conn", ev.Conn, "broker", ev.Text)
 	case messaging.EventDisconnected:
+		if ev.Err == nil {
+			o.log.Debug("closed the connection", "conn", ev.Conn)
+			return
+		}
 		o.log.Warn("lost the broker", "conn", ev.Conn, "error", ev.Err)
 	case messaging.EventReconnected:
 		o.log.Info("reached the broker again", "conn", ev.Conn, "broker", ev.Text)

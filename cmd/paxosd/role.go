@@ -25,6 +25,8 @@ type role interface {
 	run(ctx context.Context, ready func()) error
 	// stats is what the role tells of itself: on /status, to `nats micro stats`, to `paxosd status`.
 	stats() roleStats
+	// disk returns how the role's store stands, and the bytes written since it was opened.
+	disk() (wal.Space, uint64)
 }
 
 // base is what every role has.
@@ -93,7 +95,7 @@ func (b *base) fail(err error) {
 // fatal ends the process for a store that failed (PROTOCOL A8): nothing may go on with its handle, so there is no orderly stop.
 func (b *base) fatal(err error) {
 	b.log.Error("the store failed; the process ends", "error", err)
-	b.exit(exitFailed)
+	b.exit(failureCode(err))
 }
 
 // storeOptions returns how this role's store is opened.

@@ -14,9 +14,10 @@ import (
 // acceptorRole is an acceptor with its store and its connection.
 type acceptorRole struct {
 	*base
-	store *wal.Votes
-	svc   atomic.Pointer[node.Acceptor]
-	space atomic.Pointer[wal.Space]
+	store   *wal.Votes
+	svc     atomic.Pointer[node.Acceptor]
+	space   atomic.Pointer[wal.Space]
+	written atomic.Uint64 // bytes that the store's engine wrote since it was opened
 }
 
 func newAcceptorRole(b *base) *acceptorRole { return &acceptorRole{base: b} }
@@ -73,7 +74,20 @@ func (r *acceptorRole) run(ctx context.Context, ready func()) (err error) {
 	return err
 }
 
-func (r *acceptorRole) measured(sp wal.Space) { r.space.Store(&sp) }
+// disk returns the newest measurement.
+func (r *acceptorRole) disk() (wal.Space, uint64) {
+	if sp := r.space.Load(); sp != nil {
+		return *sp, r.written.Load()
+	}
+	return wal.Space{}, 0
+}
+
+// measured is told of each measurement, while the store is open.
+func (r *acceptorRole) measured(sp wal.Space) {
+	m := r.store.Metrics()
+	r.written.Store(m.LogBytes + m.FlushBytes + m.CompactBytes)
+	r.space.Store(&sp)
+}
 
 func (r *acceptorRole) stats() roleStats {
 	st := r.newStats()

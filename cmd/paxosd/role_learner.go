@@ -13,9 +13,10 @@ import (
 // learnerRole is a learner with its store and its connection.
 type learnerRole struct {
 	*base
-	store *wal.Chosen
-	svc   atomic.Pointer[node.Learner]
-	space atomic.Pointer[wal.Space]
+	store   *wal.Chosen
+	svc     atomic.Pointer[node.Learner]
+	space   atomic.Pointer[wal.Space]
+	written atomic.Uint64 // bytes that the store's engine wrote since it was opened
 }
 
 func newLearnerRole(b *base) *learnerRole { return &learnerRole{base: b} }
@@ -75,7 +76,20 @@ func (r *learnerRole) run(ctx context.Context, ready func()) (err error) {
 	return err
 }
 
-func (r *learnerRole) measured(sp wal.Space) { r.space.Store(&sp) }
+// disk returns the newest measurement.
+func (r *learnerRole) disk() (wal.Space, uint64) {
+	if sp := r.space.Load(); sp != nil {
+		return *sp, r.written.Load()
+	}
+	return wal.Space{}, 0
+}
+
+// measured is told of each measurement, while the store is open.
+func (r *learnerRole) measured(sp wal.Space) {
+	m := r.store.Metrics()
+	r.written.Store(m.LogBytes + m.FlushBytes + m.CompactBytes)
+	r.space.Store(&sp)
+}
 
 func (r *learnerRole) stats() roleStats {
 	st := r.newStats()

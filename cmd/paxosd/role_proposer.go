@@ -12,6 +12,7 @@ import (
 	"github.com/paxosd/paxosd/paxos"
 	"github.com/paxosd/paxosd/paxos/genesis"
 	"github.com/paxosd/paxosd/paxos/proposer"
+	"github.com/paxosd/paxosd/wal"
 )
 
 // proposerRole is a proposer with its connection. It has no store.
@@ -121,6 +122,9 @@ func named(names []string) []paxos.Member {
 	return ms
 }
 
+// disk is zero: a proposer has no store.
+func (r *proposerRole) disk() (wal.Space, uint64) { return wal.Space{}, 0 }
+
 func (r *proposerRole) stats() roleStats {
 	st := r.newStats()
 	svc := r.svc.Load()
@@ -144,7 +148,7 @@ func (r *proposerRole) stats() roleStats {
 		x := logStats{
 			Log: l.Log, Genesis: l.Genesis.String(), Served: true, Phase: l.Phase.String(), Serving: l.Serving, Ballot: ballotText(l.Ballot),
 			Leader: ballotText(l.Leader), Epoch: uint64(l.Epoch), Through: uint64(l.Through), Last: uint64(l.Last), Hash: hashText(l.Hash),
-			Stable: uint64(l.Stable), Open: l.Open, Queued: l.Queued,
+			Stable: uint64(l.Stable), Open: l.Open, Queued: l.Queued, QueuedBytes: l.QueuedBytes, InFlight: l.InFlight,
 		}
 		for _, k := range l.Keepers {
 			x.Keepers = append(x.Keepers, keeperStats{

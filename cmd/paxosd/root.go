@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/paxosd/paxosd/wal"
 )
 
 // Exit codes, part of the contract with scripts.
@@ -17,6 +19,9 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	// exitCorrupt ends a role whose store is damaged: starting it again cannot help, so that supervisors leave it down
+	// (PROTOCOL A8). For every other purpose it is a failure.
+	exitCorrupt = 3
 )
 
 // stdio is what a command reads and writes. Results go to out, all else to err.
@@ -66,6 +71,14 @@ func run(ctx context.Context, args []string, std stdio) int {
 		return exitUsage
 	}
 	fmt.Fprintf(std.err, "paxosd: %v\n", err)
+	return failureCode(err)
+}
+
+// failureCode tells a damaged store from every other failure.
+func failureCode(err error) int {
+	if errors.Is(err, wal.ErrCorrupt) {
+		return exitCorrupt
+	}
 	return exitFailed
 }
 

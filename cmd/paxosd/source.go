@@ -14,8 +14,8 @@ func (b *base) source(r role) metrics.Source {
 	}
 	if b.kind != paxos.RoleProposer {
 		s.Store = func() metrics.StoreState {
-			st := r.stats()
-			return metrics.StoreState{Bytes: st.DiskBytes, Free: st.DiskFree, Full: st.Full != ""}
+			sp, written := r.disk()
+			return metrics.StoreState{Bytes: sp.StoreBytes, Written: written, Free: sp.FreeBytes, Size: sp.TotalBytes, Full: sp.Full}
 		}
 	}
 	if b.kind == paxos.RoleLearner {
@@ -35,7 +35,7 @@ func (b *base) transportState() metrics.TransportState {
 	return metrics.TransportState{
 		Up: b.tr.Up(), Reconnects: s.Reconnects, SlowConsumers: s.SlowConsumers, Sent: s.Sent, SentBytes: s.SentBytes,
 		Received: s.Received, ReceivedBytes: s.ReceivedBytes, Rejected: s.Rejected, Dropped: s.Dropped,
-		Queued: s.Queued, QueuedBytes: s.QueuedBytes,
+		Queued: s.Queued, QueuedBytes: s.QueuedBytes, Ignored: s.Suppressed,
 	}
 }
 
@@ -45,7 +45,7 @@ func logStates(st roleStats) []metrics.LogState {
 		l := &st.Logs[i]
 		out = append(out, metrics.LogState{
 			Log: l.Log, Through: paxos.Slot(l.Through), Known: paxos.Slot(l.Known), Stable: paxos.Slot(l.Stable), Last: paxos.Offset(l.Last),
-			Stopped: l.Stopped != "", Queued: l.Queued, Open: l.Open,
+			Stopped: l.Stopped != "", Queued: l.Queued, QueuedBytes: l.QueuedBytes, Open: l.Open, InFlight: l.InFlight,
 		})
 	}
 	return out

@@ -31,30 +31,32 @@ type roleStats struct {
 
 // logStats is what a role tells of one log. Which fields mean something depends on the role.
 type logStats struct {
-	Log      string        `json:"log"`
-	Genesis  string        `json:"genesis"`
-	Served   bool          `json:"-"`
-	State    string        `json:"state,omitempty"`   // acceptor: none, prepared, live, retired, aborted
-	Phase    string        `json:"phase,omitempty"`   // proposer: standby, candidate, leader
-	Serving  bool          `json:"serving,omitempty"` // proposer: takes appends
-	Ballot   string        `json:"ballot,omitempty"`  // proposer: held; acceptor: promised
-	Leader   string        `json:"leader,omitempty"`  // proposer, learner: whose beacons were heard last
-	Epoch    uint64        `json:"epoch,omitempty"`   // of the newest membership
-	Through  uint64        `json:"through,omitempty"` // last slot sequenced
-	Known    uint64        `json:"known,omitempty"`   // learner: last slot known to be chosen
-	Last     uint64        `json:"last,omitempty"`    // last offset sequenced
-	First    uint64        `json:"first,omitempty"`   // learner: first offset held
-	Hash     string        `json:"hash,omitempty"`    // running hash at through
-	Stable   uint64        `json:"stable,omitempty"`  // newest stable mark
-	Durable  uint64        `json:"durable,omitempty"` // learner: last slot synced
-	Trimmed  uint64        `json:"trimmed,omitempty"` // acceptor: T
-	Voted    uint64        `json:"voted,omitempty"`   // acceptor: highest slot voted in
-	Open     int           `json:"open,omitempty"`    // proposer: slots proposed and not chosen
-	Queued   int           `json:"queued,omitempty"`  // proposer: requests not proposed yet
-	Keeper   bool          `json:"keeper,omitempty"`  // learner: its copy counts towards stability
-	CaughtUp bool          `json:"caught_up,omitempty"`
-	Stopped  string        `json:"stopped,omitempty"` // why the log goes no further here
-	Keepers  []keeperStats `json:"keepers,omitempty"` // leader: what the keepers reported
+	Log         string        `json:"log"`
+	Genesis     string        `json:"genesis"`
+	Served      bool          `json:"-"`
+	State       string        `json:"state,omitempty"`   // acceptor: none, prepared, live, retired, aborted
+	Phase       string        `json:"phase,omitempty"`   // proposer: standby, candidate, leader
+	Serving     bool          `json:"serving,omitempty"` // proposer: takes appends
+	Ballot      string        `json:"ballot,omitempty"`  // proposer: held; acceptor: promised
+	Leader      string        `json:"leader,omitempty"`  // proposer, learner: whose beacons were heard last
+	Epoch       uint64        `json:"epoch,omitempty"`   // of the newest membership
+	Through     uint64        `json:"through,omitempty"` // last slot sequenced
+	Known       uint64        `json:"known,omitempty"`   // learner: last slot known to be chosen
+	Last        uint64        `json:"last,omitempty"`    // last offset sequenced
+	First       uint64        `json:"first,omitempty"`   // learner: first offset held
+	Hash        string        `json:"hash,omitempty"`    // running hash at through
+	Stable      uint64        `json:"stable,omitempty"`  // newest stable mark
+	Durable     uint64        `json:"durable,omitempty"` // learner: last slot synced
+	Trimmed     uint64        `json:"trimmed,omitempty"` // acceptor: T
+	Voted       uint64        `json:"voted,omitempty"`   // acceptor: highest slot voted in
+	Open        int           `json:"open,omitempty"`    // proposer: slots proposed and not chosen
+	Queued      int           `json:"queued,omitempty"`  // proposer: requests not proposed yet
+	QueuedBytes int           `json:"queued_bytes,omitempty"`
+	InFlight    int           `json:"in_flight_bytes,omitempty"`
+	Keeper      bool          `json:"keeper,omitempty"` // learner: its copy counts towards stability
+	CaughtUp    bool          `json:"caught_up,omitempty"`
+	Stopped     string        `json:"stopped,omitempty"` // why the log goes no further here
+	Keepers     []keeperStats `json:"keepers,omitempty"` // leader: what the keepers reported
 }
 
 // keeperStats is what a leader knows of one keeper.
