@@ -125,7 +125,9 @@ type leader struct {
 	ballot  paxos.Ballot
 	genesis paxos.GenesisID
 	subs    []*nats.Subscription
-	n       int
+
+	mu sync.Mutex
+	n  int
 
 	drop   func(n int) bool       // the request is lost
 	mute   func(n int) bool       // it is chosen, and the answer is lost
@@ -200,13 +202,16 @@ func (l *leader) onRequest(msg *nats.Msg) {
 	if !ballot.IsZero() && ballot != l.ballot {
 		return
 	}
+	l.mu.Lock()
 	l.n++
-	if l.drop != nil && l.drop(l.n) {
+	n := l.n
+	l.mu.Unlock()
+	if l.drop != nil && l.drop(n) {
 		return
 	}
 	a := paxos.BatchAnswer{Ballot: l.ballot, Checksum: sum}
 	if l.refuse != nil {
-		a.Code = l.refuse(l.n)
+		a.Code = l.refuse(n)
 	}
 	if a.Code == paxos.CodeNone {
 		applied := l.c.choose(l.ballot, item)
@@ -214,7 +219,7 @@ func (l *leader) onRequest(msg *nats.Msg) {
 		a.Code, a.First, a.Count, a.Last, a.Number = o.Code, o.First, o.Count, o.Last, o.Expected
 		a.Session, a.Stamp, a.Text = o.Session, applied.Stamp, o.Text
 	}
-	if a.Code == paxos.CodeDropped || l.mute != nil && l.mute(l.n) {
+	if a.Code == paxos.CodeDropped || l.mute != nil && l.mute(n) {
 		return
 	}
 	respond(l.c.t, l.nc, msg.Reply, paxos.Envelope{Log: env.Log, Genesis: l.genesis, From: "p1", Request: env.Request, Msg: &a})

@@ -92,6 +92,7 @@ type world struct {
 	repeats bool
 	orphans []session.Send // proposed by leaders that died: they may still be chosen, unanswered
 
+	wires     map[string]string // what was first sent under each number
 	submitted []string
 	done      []session.Done
 	calm      bool
@@ -109,7 +110,7 @@ type modelAnswer struct {
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{t: t, now: 1, log: newModelLog()}
+	w := &world{t: t, now: 1, log: newModelLog(), wires: make(map[string]string)}
 	w.repeats = rapid.Bool().Draw(t, "repeats")
 	w.s = session.New(session.Config{
 		Client: "model", Seed: rapid.Uint64().Draw(t, "seed"), Window: rapid.IntRange(1, 8).Draw(t, "window"),
@@ -121,6 +122,7 @@ func newWorld(t *rapid.T) *world {
 // carry does what the session asks for.
 func (w *world) carry() {
 	for _, x := range w.out.Sends {
+		w.identical(x)
 		w.t.Logf("%d: send %d at %v %s", w.now, x.Request, ballotOf(x), entryOf(x))
 	}
 	for _, d := range w.out.Done {
@@ -164,6 +166,23 @@ func (w *world) arrive(i int, keep bool) {
 			l.queue = append(l.queue, r)
 		}
 	}
+}
+
+// identical holds resends to the first send of their number, byte for byte.
+func (w *world) identical(x session.Send) {
+	m, ok := x.Msg.(*paxos.Batch)
+	if !ok {
+		return
+	}
+	b, err := value.DecodeBatch(m.Batch)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	key := fmt.Sprint(b.Session, b.Number, b.HasExpect)
+	if first, ok := w.wires[key]; ok && first != string(m.Batch) {
+		w.t.Fatalf("number %d of session %v was sent with two contents", b.Number, b.Session)
+	}
+	w.wires[key] = string(m.Batch)
 }
 
 func entryOf(s session.Send) string {

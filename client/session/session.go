@@ -254,7 +254,7 @@ func (s *Session) settle(out *Output) {
 		b.told = true
 		out.Done = append(out.Done, b.result)
 		if s.cfg.StopOnFailure && b.result.Class != Appended {
-			s.halt(b, out)
+			s.halt(b.result, out)
 			return
 		}
 	}
@@ -270,11 +270,11 @@ func (s *Session) settle(out *Output) {
 	}
 }
 
-// halt ends the session at b, which failed. If b never takes its number, no later number can be taken: those batches share
-// b's class. If it was judged, or may yet be appended, they may have been too.
-func (s *Session) halt(failed *batch, out *Output) {
-	class := failed.result.Class
-	switch failed.result.Answer.Code {
+// halt ends the session at its first failure. If that batch never takes its number, no later number can be taken: those batches share
+// its class. If it was judged, or may yet be appended, they may have been too.
+func (s *Session) halt(failure Done, out *Output) {
+	class := failure.Class
+	switch failure.Answer.Code {
 	case paxos.CodeConditionFails, paxos.CodeMismatch, paxos.CodeForgotten, paxos.CodeExpired:
 		class = Unknown
 	default:
@@ -285,7 +285,7 @@ func (s *Session) halt(failed *batch, out *Output) {
 			if b.number == 0 {
 				c = Refused
 			}
-			b.finish(c, failed.result.Answer)
+			b.finish(c, failure.Answer)
 		}
 		if !b.told {
 			out.Done = append(out.Done, b.result)

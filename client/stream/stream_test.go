@@ -199,3 +199,46 @@ func TestN7StreamIsKeptAlive(t *testing.T) {
 		t.Fatalf("after Stop: %+v", s)
 	}
 }
+
+func TestN7RepeatedBatchesAreSkipped(t *testing.T) {
+	r, out := reader(t, stream.Start{From: 3})
+	r.OnAnswer(2, answer(1, paxos.ReadOK, 9, batch(1, 0, "a"), batch(2, 0, "b"), batch(3, 0, "c")), out)
+	if len(out.Batches) != 1 || out.Batches[0].First != 3 {
+		t.Fatalf("handed on %+v, want offset 3 alone", out.Batches)
+	}
+	out.Reset()
+	r.OnAnswer(2, answer(1, paxos.ReadOK, 9, batch(3, 0, "c")), out)
+	r.OnAnswer(2, answer(2, paxos.ReadOK, 9, batch(3, 0, "c"), batch(4, 0, "d")), out)
+	if len(out.Batches) != 1 || out.Batches[0].First != 4 {
+		t.Fatalf("handed on %+v, want offset 4 alone", out.Batches)
+	}
+}
+
+func TestN7CreditCoversWhatIsNotConsumed(t *testing.T) {
+	r, out := reader(t, stream.Start{From: 1})
+	b := batch(1, 0, "a")
+	r.OnAnswer(2, answer(1, paxos.ReadOK, 9, b), out)
+	out.Reset()
+	r.OnConnection(3, out)
+	s := out.Sends[len(out.Sends)-1]
+	if want := uint32(stream.DefaultWindow - b.Cost()); s.Read.From != 2 || s.Read.Credit != want {
+		t.Fatalf("the new stream asks for offset %d with %d bytes of credit, want 2 and %d", s.Read.From, s.Read.Credit, want)
+	}
+}
+
+func TestN7ConsumedBytesAreGrantedAgain(t *testing.T) {
+	var n uint64
+	r := stream.New(stream.Config{Window: 100, NextStream: func() uint64 { n++; return n }}, stream.Start{From: 1})
+	out := &stream.Output{}
+	r.SetLearners(1, []string{"l1"}, out)
+	out.Reset()
+	b := batch(1, 0, "a")
+	r.OnAnswer(2, answer(1, paxos.ReadOK, 9, b), out)
+	if len(out.Sends) != 0 {
+		t.Fatalf("granted before anything was consumed: %+v", out.Sends)
+	}
+	r.Consumed(3, b.Cost(), out)
+	if len(out.Sends) != 1 || int(out.Sends[0].Read.Credit) != b.Cost() {
+		t.Fatalf("after %d bytes of 100 were consumed: %+v", b.Cost(), out.Sends)
+	}
+}
