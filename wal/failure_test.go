@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
@@ -53,6 +54,41 @@ func TestA8FailedSyncNeverReturns(t *testing.T) {
 		}
 		if err := v.Close(); !errors.Is(err, ErrBroken) {
 			t.Fatalf("close: %v", err)
+		}
+	}
+}
+
+// The engine's own last word, where the guard did not have it before.
+func TestA8EngineFatalDoesNotReturn(t *testing.T) {
+	d := newDeath()
+	v, err := OpenVotes(testDir, testWant, testOptions(vfs.NewMem(), d))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = dies(t, d, func() {
+		engineLogger{v.store}.Fatalf("pebble: fatal commit error: %v", pebble.ErrCorruption)
+		t.Error("it returned")
+	})
+	if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "fatal commit error") {
+		t.Fatalf("died of %v", err)
+	}
+}
+
+// Without an OnFatal, or with one that returns, the goroutine panics: it never goes on.
+func TestA8FailPanicsWhereOnFatalReturns(t *testing.T) {
+	for _, onFatal := range []func(error){nil, func(error) {}} {
+		s := newStore(testDir, paxos.RoleAcceptor, Options{FS: vfs.NewMem(), OnFatal: onFatal})
+		func() {
+			defer func() {
+				if r := recover(); !errors.Is(r.(error), errorfs.ErrInjected) {
+					t.Errorf("panicked with %v", r)
+				}
+			}()
+			s.fail(errorfs.ErrInjected)
+			t.Error("it returned")
+		}()
+		if err := s.broken(); !errors.Is(err, ErrBroken) || !errors.Is(err, errorfs.ErrInjected) {
+			t.Errorf("afterwards: %v", err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/paxosd/paxosd/paxos"
@@ -166,6 +167,49 @@ func TestA8CorruptStoreStaysClosed(t *testing.T) {
 	text := string(readFile(t, files, testDir+"/"+corruptFile))
 	if !strings.Contains(text, "membership") || !strings.Contains(text, "writes ") {
 		t.Fatalf("%s says:\n%s", corruptFile, text)
+	}
+}
+
+// The engine's files and the files beside them must be of one store, and of one time (PROTOCOL A9).
+func TestA9FilesMustFitTogether(t *testing.T) {
+	for name, c := range map[string]struct {
+		item byte
+		put  func(w *writer)
+	}{
+		"boot goes back":             {itemBoot, func(w *writer) { encodeNumber(w, 1) }},
+		"write number goes back":     {itemWritten, func(w *writer) { encodeNumber(w, 2) }},
+		"write number goes forth":    {itemWritten, func(w *writer) { encodeNumber(w, 99) }},
+		"engine of another store":    {itemIncarnation, func(w *writer) { encodeIncarnation(w, paxos.Incarnation{9}) }},
+		"incarnation without a word": {itemIncarnation, func(w *writer) { encodeText(w, "") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fsys := vfs.NewMem()
+			for range 2 {
+				v := openVotes(t, fsys)
+				closeStore(t, v)
+			}
+			db, err := pebble.Open(testDir+"/"+engineDir, &pebble.Options{FS: fsys, FormatMajorVersion: engineFormat})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := writer{buf: storeKey(c.item)}
+			c.put(&w)
+			key, rec := w.end()
+			if err := errors.Join(db.Set(key, rec, pebble.Sync), db.Flush(), db.Close()); err != nil {
+				t.Fatal(err)
+			}
+			d := newDeath()
+			err = outlives(d, func() error { _, err := OpenVotes(testDir, testWant, testOptions(fsys, d)); return err })
+			if name == "write number goes forth" {
+				if err != nil {
+					t.Fatalf("WRITTEN may lag: %v", err)
+				}
+				return
+			}
+			if !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("got %v", err)
+			}
+		})
 	}
 }
 
