@@ -21,8 +21,9 @@ type accNode struct {
 	request uint64
 	written uint64
 	durable store
-	pending store // durable and what is being synced
-	lives   int   // of crash: what was scheduled before counts no more
+	pending store         // durable and what is being synced
+	lives   int           // of crash: what was scheduled before counts no more
+	syncAt  paxos.Instant // when the newest sync ends
 	out     acceptor.Output
 }
 
@@ -130,7 +131,9 @@ func (n *accNode) turn() {
 	if len(after) == 0 {
 		return
 	}
-	n.w.after(paxos.Span(n.w.rng.Int64N(int64(2*paxos.Millisecond))), func() {
+	// Syncs end in the order in which they began.
+	n.syncAt = max(n.syncAt, n.w.now.Add(paxos.Span(n.w.rng.Int64N(int64(2*paxos.Millisecond)))))
+	n.w.after(n.syncAt.Sub(n.w.now), func() {
 		if life != n.lives {
 			return
 		}
@@ -273,6 +276,7 @@ func (n *propNode) flush() {
 		env := &n.out.Now[i]
 		if m, ok := env.Msg.(*paxos.Accept); ok {
 			n.w.check.onAccept(m)
+			n.w.note("%s: accept slot %d at %s sum %x", n.id, m.Slot, m.Ballot, uint64(m.Checksum))
 		}
 		if m, ok := env.Msg.(*paxos.Fetch); ok && m.From == m.To && m.What == paxos.FetchVotes &&
 			n.core.requests.table[env.Request].purpose == forValue {

@@ -13,6 +13,7 @@ import (
 // cluster makes a world of three acceptors, some proposers, two keepers and clients, all up.
 func cluster(t *testing.T, seed uint64, proposers int, window uint64) *world {
 	gen := testGenesis(window, "a1", "a2", "a3")
+	gen.Sessions = 1024 // an open that is sent again opens another
 	w := newWorld(t, seed, gen)
 	for i := range proposers {
 		w.props = append(w.props, &propNode{w: w, id: fmt.Sprintf("p%d", i+1)})
@@ -207,6 +208,15 @@ func (w *world) highest() uint64 {
 
 func chaos(t *testing.T, seed uint64, total map[string]int) {
 	w := cluster(t, seed, 2+int(seed%2), 4+8*(seed%5))
+	defer func() {
+		switch x := recover().(type) {
+		case nil:
+		case *paxos.Violation:
+			w.fail("%v", x)
+		default:
+			panic(x)
+		}
+	}()
 	for _, p := range w.props {
 		p.cfg = func(c *Config) {
 			c.StableBytes, c.StableEvery, c.MarkEvery = 4096, 200*paxos.Millisecond, 500*paxos.Millisecond
