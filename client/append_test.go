@@ -413,3 +413,38 @@ func TestClosedClientEndsEveryCall(t *testing.T) {
 		t.Errorf("afterwards: %v", err)
 	}
 }
+
+// TestRefoundedLogIsNoticed sets the cluster up again under a running client: reads of the old log end, appends go on in the new one.
+func TestRefoundedLogIsNoticed(t *testing.T) {
+	c := newCluster(t)
+	old := c.learn("l1")
+	ld := c.lead()
+	l := c.client(client.ConfirmAfter(time.Millisecond)).Log("orders")
+	if _, err := l.Append(deadline(t, wait), entry("a")); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		for _, err := range l.Subscribe(deadline(t, 2*wait), client.Offset(2)) {
+			ended <- err
+		}
+	}()
+	eventually(t, "a reader", func() bool { return old.reading() > 0 })
+	ld.fall()
+	old.stop()
+	c.found("orders", paxos.GenesisID{2})
+	c.learn("l1")
+	c.lead()
+	if err := <-ended; !errors.Is(err, client.ErrRefounded) || !errors.Is(err, client.ErrGone) {
+		t.Fatalf("the old log's reader: %v; want gone, founded anew", err)
+	}
+	var ack client.Ack
+	eventually(t, "append to the new log", func() bool {
+		var err error
+		ack, err = l.Append(deadline(t, 200*time.Millisecond), entry("b"))
+		return err == nil
+	})
+	if ack.Offset != 1 {
+		t.Fatalf("%+v; want offset 1 of the new log", ack)
+	}
+}

@@ -52,6 +52,7 @@ type engine struct {
 	timer    *time.Timer
 	timerAt  paxos.Instant // 0: not set
 	closed   bool
+	why      error          // it was closed
 	failed   error          // of the first failure, once the producer stopped at it
 	tell     func(*pending) // a producer's; nil: calls alone wait
 	ended    func()         // called once, when the engine is closed
@@ -338,15 +339,15 @@ func (e *engine) refuseAll(err error) {
 	}
 }
 
-// close ends the engine: what is on its way is unknown, what was not sent is refused.
-func (e *engine) close() {
+// close ends the engine for a reason: what is on its way is unknown, what was not sent is refused.
+func (e *engine) close(reason error) {
 	e.c.detach(e.end)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return
 	}
-	e.closed = true
+	e.closed, e.why = true, reason
 	if e.timer != nil {
 		e.timer.Stop()
 	}
@@ -355,11 +356,11 @@ func (e *engine) close() {
 		if !e.s.Sent(p.tag) {
 			class = ErrRefused
 		}
-		p.class, p.err = session.Unknown, &Error{Op: e.op, Log: e.log.name, Class: class, Reason: ErrClosed}
+		p.class, p.err = session.Unknown, &Error{Op: e.op, Log: e.log.name, Class: class, Reason: reason}
 		e.tellAll(p)
 	}
 	e.flying = nil
-	e.refuseAll(&Error{Op: e.op, Log: e.log.name, Class: ErrRefused, Reason: ErrClosed})
+	e.refuseAll(&Error{Op: e.op, Log: e.log.name, Class: ErrRefused, Reason: reason})
 	close(e.room)
 	e.room = make(chan struct{})
 	if e.ended != nil {

@@ -73,6 +73,10 @@ var (
 	// ErrInvalid: an argument cannot work. The text says which; nothing was sent.
 	ErrInvalid = errors.New("invalid argument")
 
+	// ErrRefounded: the log was founded anew, as another one under the same name: the cluster was set up again. What the call knew of
+	// offsets, sessions or message ids means nothing there. Begin again.
+	ErrRefounded = errors.New("log founded anew")
+
 	// ErrClosed: the client, the producer or the connection was closed.
 	ErrClosed = errors.New("closed")
 )
@@ -103,7 +107,7 @@ func (e *Error) Error() string {
 		}
 	}
 	switch {
-	case errors.Is(e.Class, ErrGone):
+	case errors.Is(e.Class, ErrGone) && e.First > 0:
 		fmt.Fprintf(&b, ", the first offset is %d", e.First)
 	case errors.Is(e.Reason, ErrConditionFailed), errors.Is(e.Reason, ErrBeyondLast):
 		fmt.Fprintf(&b, ", the last offset is %d", e.Last)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -53,11 +54,17 @@ func (l *Log) AppendBatch(ctx context.Context, entries []Entry, opts ...AppendOp
 	if err != nil {
 		return Ack{}, err
 	}
-	e, err := l.engine(ctx)
-	if err != nil {
-		return Ack{}, err
+	for {
+		e, err := l.engine(ctx)
+		if err != nil {
+			return Ack{}, err
+		}
+		ack, err := e.append(ctx, entries, size, &cfg)
+		if errors.Is(err, ErrRefounded) && errors.Is(err, ErrRefused) && !cfg.hasExpect && ctx.Err() == nil {
+			continue // it was never sent to the old log
+		}
+		return ack, err
 	}
-	return e.append(ctx, entries, size, &cfg)
 }
 
 // measure checks what does not depend on the log and returns the bytes of all frames.
@@ -103,7 +110,7 @@ func (l *Log) engine(ctx context.Context) (*engine, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.own != nil || l.closed {
-		e.close()
+		e.close(ErrClosed)
 		if l.closed {
 			return nil, &Error{Op: opAppend, Log: l.name, Class: ErrRefused, Reason: ErrClosed}
 		}
@@ -135,7 +142,7 @@ func (l *Log) Producer(ctx context.Context, opts ...ProducerOption) (*Producer, 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		e.close()
+		e.close(ErrClosed)
 		return nil, &Error{Op: opProduce, Log: l.name, Class: ErrRefused, Reason: ErrClosed}
 	}
 	l.engines[e] = struct{}{}
@@ -177,22 +184,31 @@ func (l *Log) cached() *known {
 	return l.known
 }
 
-// doubt is called when an append failed. If the log as it is known has not been confirmed for a while, it is looked for again in the
-// background; should it have been founded anew, Append goes on with that one.
+// doubt is called when nobody answered for the log. If it has not been confirmed for a while, it is looked for again in the
+// background; should it have been founded anew, the next call goes on with that one.
 func (l *Log) doubt(k *known) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.known != k || l.closed || time.Since(k.at) < infoFor {
+	if l.known != k || l.closed || time.Since(k.at) < l.c.cfg.confirm {
 		return
 	}
 	k.at = time.Now()
 	l.c.background(func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(ctx, infoFor)
+		ctx, cancel := context.WithTimeout(ctx, confirmAfter)
 		defer cancel()
 		if found, err := l.c.find(ctx, opAppend, l.name); err == nil {
 			l.replace(found)
 		}
 	})
+}
+
+// confirm notes who serves the log now.
+func (l *Log) confirm(k *known, learners []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known == k {
+		k.learners, k.at = learners, time.Now()
+	}
 }
 
 // replace takes newer knowledge of the log.
@@ -208,16 +224,16 @@ func (l *Log) replace(k *known) {
 	l.known, l.own, l.leader = k, nil, paxos.Ballot{}
 	l.mu.Unlock()
 	if own != nil {
-		l.drop(own)
+		l.drop(own, ErrRefounded)
 	}
 }
 
 // drop ends an engine.
-func (l *Log) drop(e *engine) {
+func (l *Log) drop(e *engine, reason error) {
 	l.mu.Lock()
 	delete(l.engines, e)
 	l.mu.Unlock()
-	e.close()
+	e.close(reason)
 }
 
 // listen subscribes to the announcements of the log's leaders.
@@ -306,7 +322,7 @@ func (l *Log) close() {
 	sub := l.leaders
 	l.mu.Unlock()
 	for _, e := range engines {
-		e.close()
+		e.close(ErrClosed)
 	}
 	if sub != nil {
 		_ = sub.Unsubscribe() // fails only if the connection is closed already

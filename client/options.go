@@ -26,8 +26,8 @@ const (
 	// what arrives meanwhile gathers; more than one, so that the pipe is never empty.
 	eagerBatches = 3
 
-	// infoFor is how long a log's learners are taken for known before they are asked for again.
-	infoFor = 10 * time.Second
+	// confirmAfter is how old what is known of a log must be before a call that nobody answers has it looked for again.
+	confirmAfter = 10 * time.Second
 )
 
 // Option changes a Client.
@@ -38,6 +38,7 @@ type config struct {
 	prefix  string
 	name    string
 	foreign func(subject string)
+	confirm time.Duration
 }
 
 // WithCluster names the cluster; DefaultCluster where it is not given.
@@ -54,7 +55,7 @@ func WithName(name string) Option { return func(c *config) { c.name = name } }
 func WithForeignAnswers(f func(subject string)) Option { return func(c *config) { c.foreign = f } }
 
 func newConfig(opts []Option) (config, messaging.Subjects, error) {
-	c := config{cluster: DefaultCluster, foreign: func(string) {}}
+	c := config{cluster: DefaultCluster, foreign: func(string) {}, confirm: confirmAfter}
 	for _, o := range opts {
 		o(&c)
 	}

@@ -82,7 +82,7 @@ func (p *Producer) Flush(ctx context.Context) error {
 // it was never sent. Every function has been called when Close returns.
 func (p *Producer) Close(ctx context.Context) error {
 	err := p.Flush(ctx)
-	p.e.log.drop(p.e)
+	p.e.log.drop(p.e, ErrClosed)
 	p.wg.Wait()
 	return err
 }

@@ -371,24 +371,44 @@ func (s *subscription) ask() {
 	s.c.background(s.survey)
 }
 
+// survey looks for learners, and for whether the log is still the one that is being read.
 func (s *subscription) survey(ctx context.Context) {
 	found, err := s.c.survey(ctx, "")
+	names, another := s.sort(found)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.asking = false
 	if err != nil || s.closed {
+		s.mu.Unlock()
 		return
-	}
-	var names []string
-	for i := range found {
-		if slices.ContainsFunc(found[i].logs, func(l paxos.LogInfo) bool { return l.Log == s.log.name && l.Genesis == s.known.genesis }) {
-			names = append(names, found[i].name)
-		}
 	}
 	if len(names) > 0 {
 		s.r.SetLearners(s.c.now(), names, &s.out)
 		s.carry()
 	}
+	s.mu.Unlock()
+	switch {
+	case len(names) > 0:
+		s.log.confirm(s.known, names)
+	case another != "":
+		s.log.doubt(s.known)
+		s.fail(&Error{Op: opRead, Log: s.log.name, Class: ErrGone, Reason: ErrRefounded, Text: "it was " + s.known.genesis.String() + ", and is " + another})
+	}
+}
+
+// sort returns the names of those that serve the log, and the identity of another log of its name, if one is served.
+func (s *subscription) sort(found []learner) (names []string, another string) {
+	for i := range found {
+		for j := range found[i].logs {
+			switch l := &found[i].logs[j]; {
+			case l.Log != s.log.name:
+			case l.Genesis == s.known.genesis:
+				names = append(names, found[i].name)
+			default:
+				another = l.Genesis.String()
+			}
+		}
+	}
+	return names, another
 }
 
 // fail ends the subscription with an error, once what has arrived is consumed.

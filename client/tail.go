@@ -33,7 +33,11 @@ func (l *Log) LastOffset(ctx context.Context) (uint64, error) {
 		return 0, &Error{Op: opLast, Log: l.name, Reason: ErrClosed}
 	}
 	defer l.c.detach(t.end)
-	return t.run(ctx)
+	last, err := t.run(ctx)
+	if err != nil {
+		l.doubt(k)
+	}
+	return last, err
 }
 
 // tail is one question for the last offset. It may be asked any number of times: whichever answer comes first is right.

@@ -84,7 +84,7 @@ func (e *engine) await(ctx context.Context, size int) error {
 			return err
 		case e.closed:
 			e.mu.Unlock()
-			return &Error{Op: e.op, Log: e.log.name, Class: ErrRefused, Reason: ErrClosed}
+			return &Error{Op: e.op, Log: e.log.name, Class: ErrRefused, Reason: e.why}
 		case e.buffered == 0 || e.buffered+size <= e.cfg.buffered:
 			return nil
 		}
