@@ -35,7 +35,7 @@ type Client struct {
 	started  time.Time
 	sub      *nats.Subscription
 	status   chan nats.Status
-	ctx      context.Context //nolint:containedctx // ends with the client: what runs in the background outlives the call that began it
+	ctx      context.Context // ends with the client: what runs in the background outlives the call that began it
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 
@@ -129,8 +129,8 @@ func (c *Client) Log(name string) *Log {
 // now returns the time as cores want it. It is never zero.
 func (c *Client) now() paxos.Instant { return paxos.Instant(time.Since(c.started)) + 1 }
 
-// seed returns a random number for a core.
-func (c *Client) seed() uint64 { return rand.Uint64() } //nolint:gosec // jitter, and tokens that only tell apart
+// seed returns a random number for a core: for jitter, and for tokens that only tell apart.
+func (c *Client) seed() uint64 { return rand.Uint64() }
 
 // watch tells the parts of the client when the connection comes and goes.
 func (c *Client) watch() {

@@ -130,8 +130,9 @@ func ExampleLog_Subscribe() {
 	}
 	defer done()
 
-	next := uint64(1) // kept by the program, so that it goes on where it was
-	for e, err := range c.Log("main").Subscribe(ctx, client.Offset(next)) {
+	var at struct{ Next uint64 } // kept by the program, so that it goes on where it was
+	at.Next = 1
+	for e, err := range c.Log("main").Subscribe(ctx, client.Offset(at.Next)) {
 		if errors.Is(err, client.ErrGone) {
 			log.Fatalf("retention was faster: %v", err)
 		}
@@ -139,7 +140,7 @@ func ExampleLog_Subscribe() {
 			log.Fatal(err)
 		}
 		fmt.Printf("%d %s %s\n", e.Offset, e.Time.Format(time.RFC3339), e.Payload)
-		next = e.Offset + 1
+		at.Next = e.Offset + 1
 	}
 }
 
