@@ -36,7 +36,7 @@ func Validate(m *paxos.Membership) error {
 }
 
 // ValidateKeepers returns an error unless k suits m: sorted, distinct, K of them at most as many as there are, and K at least the
-// write quorum and 2. A single acceptor may have a single keeper.
+// write quorum and 2 (PROTOCOL K2). Only a single acceptor may have a single keeper.
 func ValidateKeepers(k *paxos.Keepers, m *paxos.Membership) error {
 	n := len(k.Members)
 	if n < 1 || n > paxos.MaxKeepers {
@@ -48,7 +48,7 @@ func ValidateKeepers(k *paxos.Keepers, m *paxos.Membership) error {
 	if k.K < 1 || k.K > n {
 		return fmt.Errorf("%w: k=%d of %d keepers", ErrInvalid, k.K, n)
 	}
-	if k.K < m.Write || (k.K < 2 && len(m.Acceptors) > 1) {
+	if k.K < m.Write || (k.K < 2 && (n > 1 || len(m.Acceptors) > 1)) {
 		return fmt.Errorf("%w: k=%d, want at least the write quorum %d, and 2", ErrInvalid, k.K, m.Write)
 	}
 	return nil

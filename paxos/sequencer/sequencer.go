@@ -172,10 +172,7 @@ func (s *Sequencer) InForce() []*paxos.Membership {
 // Apply applies the value chosen for slot t, which must be Next. On an error nothing is changed.
 func (s *Sequencer) Apply(t paxos.Slot, v []byte) (Applied, error) {
 	paxos.Assert(t == s.Next(), "log %q: slot %d applied after slot %d", s.g.Log, t, s.through)
-	val, err := value.Decode(v)
-	if err == nil {
-		err = s.decode(&val)
-	}
+	val, err := s.decode(v)
 	if err != nil {
 		return Applied{}, fmt.Errorf("log %q slot %d: %w", s.g.Log, t, classify(err))
 	}
@@ -219,27 +216,38 @@ func (s *Sequencer) Apply(t paxos.Slot, v []byte) (Applied, error) {
 	return a, nil
 }
 
-// decode reads every item before any is applied, so that a slot is applied whole or not at all.
-func (s *Sequencer) decode(val *value.Value) error {
+// decode reads a value and every item of it before any is applied, so that a slot is applied whole or not at all.
+func (s *Sequencer) decode(v []byte) (value.Value, error) {
 	s.decoded = s.decoded[:0]
+	if s.level > paxos.FormatLevel {
+		return value.Value{}, newer(s.level)
+	}
+	val, err := value.Decode(v)
+	if err != nil {
+		return val, err
+	}
 	for i := range val.Items {
 		it := &val.Items[i]
 		d := decoded{kind: it.Kind}
-		var err error
 		if it.Kind == value.ItemBatch {
 			d.batch, err = value.DecodeBatch(it.Body)
 		} else {
 			d.command, err = value.DecodeCommand(it.Body)
 		}
-		if err != nil {
-			return fmt.Errorf("item %d: %w", i, err)
-		}
 		if c, ok := d.command.(*value.SetLevel); ok && c.Level > paxos.FormatLevel {
-			return fmt.Errorf("item %d: format level %d, this build knows %d: %w", i, c.Level, paxos.FormatLevel, ErrUpgrade)
+			err = newer(c.Level)
+		}
+		if err != nil {
+			return val, fmt.Errorf("item %d: %w", i, err)
 		}
 		s.decoded = append(s.decoded, d)
 	}
-	return nil
+	return val, nil
+}
+
+// newer is the error of a format level that this build does not know.
+func newer(level uint32) error {
+	return fmt.Errorf("format level %d, this build knows %d: %w", level, paxos.FormatLevel, ErrUpgrade)
 }
 
 func classify(err error) error {

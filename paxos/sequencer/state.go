@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/paxosd/paxosd/paxos"
+	"github.com/paxosd/paxosd/paxos/quorum"
 	"github.com/paxosd/paxosd/paxos/value"
 )
 
@@ -51,8 +52,8 @@ func (s *sessions) encode(b []byte) []byte {
 		b = le.AppendUint32(b, n.id.Place)
 		b = le.AppendUint64(b, n.last)
 		b = le.AppendUint32(b, uint32(len(n.ring)))
-		for i := n.last - uint64(len(n.ring)) + 1; i <= n.last; i++ {
-			k := n.outcome(i, s.outcomes)
+		for i := range uint64(len(n.ring)) {
+			k := n.outcome(n.last-uint64(len(n.ring))+1+i, s.outcomes)
 			b = le.AppendUint64(b, uint64(k.checksum))
 			b = append(b, uint8(k.code))
 			b = le.AppendUint64(b, uint64(k.first))
@@ -147,10 +148,15 @@ func restore(g *paxos.Genesis, slot paxos.Slot, hash paxos.Hash, state []byte) (
 }
 
 func (s *sessions) decode(r *value.Reader) {
-	for n := r.U32(); n > 0 && !r.Bad() && len(s.byID) < s.limit; n-- {
+	n := r.U32()
+	if uint64(n) > uint64(s.limit) {
+		r.Fail()
+		return
+	}
+	for ; n > 0 && !r.Bad(); n-- {
 		x := &session{id: paxos.SessionID{Slot: paxos.Slot(r.U64()), Place: r.U32()}, last: r.U64()}
 		count := uint64(r.U32())
-		if count > uint64(s.outcomes) || count > x.last || (count < uint64(s.outcomes) && count != x.last) || s.byID[x.id] != nil {
+		if count > uint64(s.outcomes) || count > x.last || (count < uint64(s.outcomes) && count != x.last) || x.id.Slot == 0 || s.byID[x.id] != nil {
 			r.Fail()
 			return
 		}
@@ -191,21 +197,56 @@ func (m *messageIDs) decode(r *value.Reader) {
 	}
 }
 
-// plausible checks what every state of a log has in common.
+// plausible checks what every state of a log has in common. A checkpoint comes from one learner, and is used to find those
+// who vouch for it: it must not name quorums of nobody.
 func (s *Sequencer) plausible(slot paxos.Slot) error {
 	switch {
 	case s.through != slot:
 		return fmt.Errorf("it is of slot %d, not %d", s.through, slot)
-	case len(s.members) == 0 || s.members[0].From > s.stable+1:
-		return fmt.Errorf("no membership governs slot %d", s.stable+1)
-	case s.stable >= s.through && s.through > 0:
+	case s.stable > 0 && s.stable >= s.through:
 		return fmt.Errorf("stable through slot %d, after slot %d", s.stable, s.through)
+	case s.retained > s.last:
+		return fmt.Errorf("retention through offset %d of %d", s.retained, s.last)
+	case s.level < s.g.Level:
+		return fmt.Errorf("format level %d, below the log's first, %d", s.level, s.g.Level)
 	case s.level > paxos.FormatLevel:
 		return fmt.Errorf("format level %d: %w", s.level, ErrUpgrade)
 	}
-	for i := 1; i < len(s.members); i++ {
-		if s.members[i].From <= s.members[i-1].From || s.members[i].Epoch != s.members[i-1].Epoch+1 {
-			return fmt.Errorf("membership epoch %d after %d", s.members[i].Epoch, s.members[i-1].Epoch)
+	if err := s.plausibleMembers(); err != nil {
+		return err
+	}
+	for i, m := range s.onRecord {
+		if s.keepers.Index(m.Name, m.Incarnation) < 0 || (i > 0 && s.onRecord[i-1].Name >= m.Name) {
+			return fmt.Errorf("%q is on record at slot %d out of its order, or is no keeper", m.Name, s.stable)
+		}
+	}
+	for x := s.sessions.oldest; x != nil; x = x.newer {
+		if x.id.Slot > s.through {
+			return fmt.Errorf("session %s after slot %d", x.id, s.through)
+		}
+	}
+	return nil
+}
+
+func (s *Sequencer) plausibleMembers() error {
+	if n := len(s.members); n == 0 || n > maxMemberships || s.members[0].From > s.stable+1 {
+		return fmt.Errorf("%d memberships, want 1 to %d, the first of which governs slot %d", n, maxMemberships, s.stable+1)
+	}
+	for i, m := range s.members {
+		if i > 0 && (m.From <= s.members[i-1].From || m.Epoch != s.members[i-1].Epoch+1) {
+			return fmt.Errorf("membership epoch %d after %d", m.Epoch, s.members[i-1].Epoch)
+		}
+		if i > 0 && m.From <= s.stable+1 {
+			return fmt.Errorf("membership epoch %d should be forgotten", s.members[i-1].Epoch)
+		}
+		if m.From > s.through && uint64(m.From-s.through) > s.g.Window {
+			return fmt.Errorf("membership epoch %d governs only from slot %d on", m.Epoch, m.From)
+		}
+		if err := quorum.Validate(m); err != nil {
+			return fmt.Errorf("membership epoch %d: %w", m.Epoch, err)
+		}
+		if err := quorum.ValidateKeepers(s.keepers, m); err != nil {
+			return fmt.Errorf("keepers under membership epoch %d: %w", m.Epoch, err)
 		}
 	}
 	return nil

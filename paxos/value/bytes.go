@@ -82,16 +82,27 @@ func (r *Reader) U64() uint64 {
 // Short reads a string of at most 255 bytes.
 func (r *Reader) Short() string { return string(r.Take(int(r.U8()))) }
 
+// Name reads a node's name, or none. Nothing is longer than a name may be, so that the largest command and a value's head
+// have a bound.
+func (r *Reader) Name() string {
+	b := r.Take(int(r.U8()))
+	if len(b) > paxos.MaxNameBytes {
+		r.bad = true
+		return ""
+	}
+	return string(b)
+}
+
 // Ballot reads what AppendBallot wrote.
 func (r *Reader) Ballot() paxos.Ballot {
 	b := paxos.Ballot{Round: r.U64(), Run: r.U64()}
-	b.Proposer = r.Short()
+	b.Proposer = r.Name()
 	return b
 }
 
 // Member reads a name and an incarnation.
 func (r *Reader) Member() (m paxos.Member) {
-	m.Name = r.Short()
+	m.Name = r.Name()
 	copy(m.Incarnation[:], r.Take(len(m.Incarnation)))
 	return m
 }

@@ -113,10 +113,7 @@ func DecodeCommand(b []byte) (Command, error) {
 	switch kind {
 	case CommandOpen:
 		o := &Open{Token: r.U64()}
-		o.Client = r.Short()
-		if len(o.Client) > paxos.MaxNameBytes {
-			return nil, fmt.Errorf("open: client name of %d bytes: %w", len(o.Client), ErrMalformed)
-		}
+		o.Client = r.Name()
 		c = o
 	case CommandTermStart:
 		c = &TermStart{}

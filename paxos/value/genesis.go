@@ -30,12 +30,22 @@ func EncodeGenesis(g *paxos.Genesis) []byte {
 const (
 	minWindow     = 1
 	maxWindow     = 1 << 16
-	minValueLimit = 1 << 10
+	minValueLimit = 8 << 10 // the largest command, of 63 members, must fit into a value
 	maxValueLimit = 64<<20 - paxos.PayloadHeadroom
 	maxSessions   = 1 << 20
 	maxOutcomes   = 1 << 12
 	maxMessageIDs = 1 << 24
+
+	// maxStateBytes bounds a checkpoint: every mark encodes and hashes it, every newcomer fetches it.
+	maxStateBytes = 256 << 20
 )
+
+// stateBytes is the most that a checkpoint of the log takes: memberships and keepers, sessions and message ids, and
+// what its mark's hash covers of up to one item for every 11 bytes of a value, fewer than any but a term start has.
+func stateBytes(g *paxos.Genesis) uint64 {
+	const members, session, outcome, id, item = 1 << 20, 24, 29, 14 + paxos.MaxMessageIDBytes, 33
+	return members + uint64(g.Sessions)*(session+outcome*uint64(g.Outcomes)) + id*uint64(g.MessageIDs) + uint64(g.ValueLimit)/11*item
+}
 
 // DecodeGenesis reads a founding record and checks that a log can be founded on it.
 func DecodeGenesis(b []byte) (*paxos.Genesis, error) {
@@ -45,8 +55,8 @@ func DecodeGenesis(b []byte) (*paxos.Genesis, error) {
 	}
 	g := &paxos.Genesis{}
 	copy(g.ID[:], r.Take(len(g.ID)))
-	g.Cluster = r.Short()
-	g.Log = r.Short()
+	g.Cluster = r.Name()
+	g.Log = r.Name()
 	g.Founded = paxos.Stamp(r.U64())
 	g.Level = r.U32()
 	g.Window = r.U64()
@@ -79,6 +89,9 @@ func checkGenesis(g *paxos.Genesis) error {
 		return fmt.Errorf("value limit of %d bytes, want %d to %d: %w", g.ValueLimit, minValueLimit, maxValueLimit, ErrMalformed)
 	case g.Sessions < 1 || g.Sessions > maxSessions || g.Outcomes < 1 || g.Outcomes > maxOutcomes || g.MessageIDs > maxMessageIDs:
 		return fmt.Errorf("%d sessions, %d outcomes, %d message ids: %w", g.Sessions, g.Outcomes, g.MessageIDs, ErrMalformed)
+	case stateBytes(g) > maxStateBytes:
+		return fmt.Errorf("%d sessions of %d outcomes and %d message ids may take %d bytes in every checkpoint, at most %d: %w",
+			g.Sessions, g.Outcomes, g.MessageIDs, stateBytes(g), maxStateBytes, ErrMalformed)
 	case g.Membership.Epoch != 1 || g.Membership.From != 1 || g.Keepers.Epoch != 1:
 		return fmt.Errorf("the first membership and keepers have epoch and slot 1: %w", ErrMalformed)
 	}
