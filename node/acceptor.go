@@ -44,18 +44,24 @@ type AcceptorConfig struct {
 type Acceptor struct {
 	cfg     AcceptorConfig
 	loop    loop
-	commits commits
+	commits *commits
 	out     acceptor.Output
 	readers *mailbox
+	ended   bool // the core said that the process must end: it is not stepped any more
 	stop    chan struct{}
+	once    sync.Once
 	wg      sync.WaitGroup
 }
 
 // NewAcceptor returns a service that does nothing until Start.
 func NewAcceptor(cfg AcceptorConfig) *Acceptor {
 	a := &Acceptor{cfg: cfg, loop: newLoop(), readers: newMailbox(), stop: make(chan struct{})}
-	a.commits = commits{store: cfg.Store, send: a.send, fail: cfg.Failed}
-	a.loop.deliver = func(env *paxos.Envelope) { cfg.Core.Deliver(cfg.Clock.Now(), env, &a.out) }
+	a.commits = newCommits(cfg.Store, a.send, cfg.Failed, a.stop)
+	a.loop.deliver = func(env *paxos.Envelope) {
+		if !a.ended {
+			cfg.Core.Deliver(cfg.Clock.Now(), env, &a.out)
+		}
+	}
 	a.loop.tick = func() { cfg.Core.Tick(cfg.Clock.Now(), cfg.Clock.Wall(), &a.out) }
 	a.loop.flush = a.flush
 	return a
@@ -72,9 +78,10 @@ func (a *Acceptor) Start() {
 // Receive takes a message from the transport; it may block while the acceptor is busy.
 func (a *Acceptor) Receive(env *paxos.Envelope) { a.loop.receive(env) }
 
-// Stop ends the service and waits for its goroutines. Records submitted are left to the store, whose Close waits for them.
+// Stop ends the service, started or not, and waits for its goroutines. Records submitted are left to the store, whose Close
+// waits for them.
 func (a *Acceptor) Stop() {
-	close(a.stop)
+	a.once.Do(func() { close(a.stop) })
 	a.loop.end()
 	a.readers.close()
 	a.wg.Wait()
@@ -83,7 +90,7 @@ func (a *Acceptor) Stop() {
 // QueueLength returns how many messages wait for the loop.
 func (a *Acceptor) QueueLength() int { return a.loop.box.length() }
 
-// Status returns the core's status of every log. It asks the loop and waits for it.
+// Status returns the core's status of every log. It asks the loop and waits for it; nil once the service has stopped.
 func (a *Acceptor) Status() []acceptor.LogStatus {
 	return ask(&a.loop, func() []acceptor.LogStatus { return a.cfg.Core.Logs() })
 }
@@ -109,6 +116,10 @@ func (a *Acceptor) send(env *paxos.Envelope) {
 // flush ends a turn: what may leave now leaves, records go to the store with what waits for them, and reads start once what they
 // must see has been written.
 func (a *Acceptor) flush() {
+	if a.ended {
+		a.out.Reset()
+		return
+	}
 	a.cfg.Core.Flush(&a.out)
 	observe(a.cfg.Observer, paxos.RoleAcceptor, a.cfg.Name, a.out.Events)
 	a.commits.leave(a.out.Now)
@@ -117,12 +128,14 @@ func (a *Acceptor) flush() {
 		jobs := append([]acceptor.Read(nil), a.out.Reads...)
 		reads = func() {
 			for i := range jobs {
-				a.readers.put(event{call: func() { a.read(&jobs[i]) }})
+				a.readers.push(event{call: func() { a.read(&jobs[i]) }}) // the core bounds how many are under way
 			}
 		}
 	}
 	a.commits.submit(a.out.Records, a.out.After, reads)
 	if a.out.Stop != "" {
+		// What this turn said may still leave; nothing is said after it (PROTOCOL A9).
+		a.ended = true
 		a.cfg.Failed(fmt.Errorf("acceptor %q: %w: %s", a.cfg.Name, ErrStopped, a.out.Stop))
 	}
 	a.out.Reset()
@@ -131,15 +144,25 @@ func (a *Acceptor) flush() {
 // runReads reads the store, one range at a time, so that a long scan holds up nobody but other scans.
 func (a *Acceptor) runReads() {
 	defer a.wg.Done()
+	runJobs(a.readers, a.stop)
+}
+
+// runJobs runs what is put into box, in order, until stop is closed.
+func runJobs(box *mailbox, stop <-chan struct{}) {
 	var jobs []event
 	for {
 		select {
-		case <-a.stop:
+		case <-stop:
 			return
-		case <-a.readers.wake:
-			jobs = a.readers.take(jobs)
+		case <-box.wake:
+			jobs = box.take(jobs)
 			for i := range jobs {
-				jobs[i].call()
+				select {
+				case <-stop:
+					return
+				default:
+					jobs[i].call()
+				}
 			}
 		}
 	}

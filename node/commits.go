@@ -17,14 +17,26 @@ type Committer interface {
 	Written() uint64
 }
 
+// maxUnsettled bounds the turns whose output waits for the store. Records have a bound of their own in the store; this one is for
+// envelopes without records, which a disk that hangs would gather without end. Past it the loop waits: the disk is what limits.
+const maxUnsettled = 1024
+
 // commits hands a loop's output to a store and lets envelopes go when they may: at once, or after the records of this
-// turn and of every earlier one (PROTOCOL A1). The loop owns it; completions come from the store's goroutine.
+// turn and of every earlier one (PROTOCOL A1). The loop owns it; completions come from the store's goroutine, and never wait for
+// the loop.
 type commits struct {
 	store Committer
 	send  func(*paxos.Envelope)
 	fail  func(error)
+	quit  <-chan struct{} // closed when the service stops: nothing waits for the store any more
 
-	unsettled atomic.Int64 // groups submitted and not durable yet
+	room      chan struct{} // a token for each turn that is not settled
+	unsettled atomic.Int64  // groups submitted and not durable yet
+	broken    bool          // a submit failed: nothing waits for durability any more, and nothing leaves by it
+}
+
+func newCommits(store Committer, send func(*paxos.Envelope), fail func(error), quit <-chan struct{}) *commits {
+	return &commits{store: store, send: send, fail: fail, quit: quit, room: make(chan struct{}, maxUnsettled)}
 }
 
 // leave sends what may leave now.
@@ -37,8 +49,11 @@ func (c *commits) leave(envs []paxos.Envelope) {
 }
 
 // submit makes recs durable and then sends after, then calls done, if any. Where nothing is under way and there is nothing to
-// write, that is at once.
+// write, that is at once. done runs on the loop or on the store's goroutine, and must wait for neither.
 func (c *commits) submit(recs []paxos.Record, after []paxos.Envelope, done func()) {
+	if c.broken {
+		return
+	}
 	if len(recs) == 0 {
 		if len(after) == 0 && done == nil {
 			return
@@ -50,6 +65,11 @@ func (c *commits) submit(recs []paxos.Record, after []paxos.Envelope, done func(
 			}
 			return
 		}
+	}
+	select {
+	case c.room <- struct{}{}:
+	case <-c.quit:
+		return // the service ends: what is not written was never promised
 	}
 	after = slices.Clone(after)
 	c.unsettled.Add(1)
@@ -63,8 +83,10 @@ func (c *commits) submit(recs []paxos.Record, after []paxos.Envelope, done func(
 		}
 		// Only now: a later envelope that finds nothing under way must not overtake these.
 		c.unsettled.Add(-1)
+		<-c.room
 	})
 	if err != nil {
+		c.broken = true
 		c.fail(err)
 	}
 }

@@ -10,29 +10,41 @@ import (
 // directory finds out which logs there are. It is a state machine in a loop: idents and genesis messages go in, requests
 // and newly found live logs come out.
 //
-// At start it asks every configured acceptor and learner who they are, again until each acceptor has answered once. After that it
-// acts on events alone: a "live" that it hears, or a beacon that names a log it does not know.
+// At start it asks every configured acceptor and learner who they are, again until each acceptor has answered once and holds no
+// log half founded. After that it acts on events alone: a "live" that it hears, or a beacon that names a log it does not know.
 //
-//	I1  a log name is pinned to the first live genesis seen (PROTOCOL section 6); another one is a conflict, told to the owner.
+//	I1  a log name is pinned to the first live genesis seen (PROTOCOL section 6); another one is told to the observer, once.
+//	I2  rounds of asking are spaced by pauses that double, until nothing was asked for a while: who keeps naming a log that
+//	    nobody can describe costs little.
 type directory struct {
-	self        paxos.Ident // what its requests say of the asker
-	acceptors   []string
-	learners    []string
-	next        func() uint64
-	pending     map[uint64]string // request → who was asked
-	answered    map[string]bool
-	known       map[string]paxos.GenesisID
-	conflicts   map[string]bool
-	askAt       paxos.Instant
-	wait        paxos.Span
-	everybody   bool // every acceptor has answered once since the last refresh
-	wantRefresh bool
+	self      paxos.Ident // what its requests say of the asker
+	acceptors []string
+	learners  []string
+	next      func() uint64
+	pending   map[uint64]string // request → who was asked
+	answered  map[string]bool
+	known     map[string]paxos.GenesisID
+	conflicts map[string]bool
+	prepared  []prepared // heard of, and not known to be live yet; at most maxPrepared
+	done      bool       // every acceptor has answered since the last refresh
+	asked     bool       // a round was begun at all
+	askedAt   paxos.Instant
+	wait      paxos.Span // until the next round may begin
+}
+
+// prepared is a genesis that an acceptor or keeper says it is prepared for.
+type prepared struct {
+	log    string
+	id     paxos.GenesisID
+	record []byte
 }
 
 // Spans between two rounds of asking.
 const (
 	directoryFirst = 100 * paxos.Millisecond
 	directoryMax   = 2 * paxos.Second
+
+	maxPrepared = 64
 )
 
 // found is a live log.
@@ -55,18 +67,19 @@ func (d *directory) pin(log string, g paxos.GenesisID) { d.known[log] = g }
 
 // refresh starts asking again: after a reconnect, or when a beacon names an unknown log.
 func (d *directory) refresh() {
-	d.everybody = false
-	d.wantRefresh = true
-	d.wait = directoryFirst
+	d.done = false
 	clear(d.answered)
 }
 
-// tick asks who has not answered yet.
+// tick asks who has not answered yet, if it is time.
 func (d *directory) tick(now paxos.Instant, out *paxos.Output) {
-	if d.everybody || (now < d.askAt && !d.wantRefresh) {
+	quiet := now.Sub(d.askedAt)
+	if d.done || d.asked && quiet < d.wait {
 		return
 	}
-	d.wantRefresh = false
+	if d.asked && quiet >= 2*directoryMax {
+		d.wait = directoryFirst
+	}
 	clear(d.pending)
 	for _, name := range d.acceptors {
 		d.ask(name, out)
@@ -74,8 +87,10 @@ func (d *directory) tick(now paxos.Instant, out *paxos.Output) {
 	for _, name := range d.learners {
 		d.ask(name, out)
 	}
-	d.askAt = now.Add(d.wait)
-	d.wait = min(2*d.wait, directoryMax)
+	if d.asked {
+		d.wait = min(2*d.wait, directoryMax)
+	}
+	d.asked, d.askedAt = true, now
 }
 
 func (d *directory) ask(name string, out *paxos.Output) {
@@ -88,7 +103,8 @@ func (d *directory) ask(name string, out *paxos.Output) {
 	out.Now = append(out.Now, paxos.Envelope{Log: paxos.ProcessLog, From: d.self.Asker, To: name, Request: r, Msg: &m})
 }
 
-// onAnswer takes an ident answer and returns the live logs that were not known.
+// onAnswer takes an ident answer and returns the live logs that were not known. Who holds a log half founded is asked again until
+// that log is live, or gone.
 func (d *directory) onAnswer(env *paxos.Envelope, out *paxos.Output) []found {
 	m, ok := env.Msg.(*paxos.IdentAnswer)
 	if !ok || d.pending[env.Request] != m.Name || m.Cluster == "" {
@@ -96,7 +112,6 @@ func (d *directory) onAnswer(env *paxos.Envelope, out *paxos.Output) []found {
 	}
 	delete(d.pending, env.Request)
 	d.answered[m.Name] = true
-	d.everybody = !slices.ContainsFunc(d.acceptors, func(a string) bool { return !d.answered[a] })
 	var fs []found
 	for i := range m.Logs {
 		l := &m.Logs[i]
@@ -106,10 +121,12 @@ func (d *directory) onAnswer(env *paxos.Envelope, out *paxos.Output) []found {
 				fs = append(fs, f)
 			}
 		case paxos.LogPrepared:
-			d.revive(l, out)
+			d.answered[m.Name] = false
+			d.revive(prepared{l.Log, l.Genesis, l.Record}, out)
 		default:
 		}
 	}
+	d.done = !slices.ContainsFunc(d.acceptors, func(a string) bool { return !d.answered[a] })
 	return fs
 }
 
@@ -134,16 +151,14 @@ func (d *directory) onBeaconItem(it *paxos.BeaconItem) {
 	}
 }
 
-// conflict reports whether two geneses of this log were heard: nobody may lead it (PROTOCOL section 6).
-func (d *directory) conflict(log string) bool { return d.conflicts[log] }
-
+// learn makes a live log known, and those live who were prepared for it.
 func (d *directory) learn(log string, id paxos.GenesisID, record []byte, out *paxos.Output) (found, bool) {
 	if g, ok := d.known[log]; ok {
 		if g != id && !d.conflicts[log] {
 			d.conflicts[log] = true
 			out.Events = append(out.Events, paxos.Event{
 				Kind: paxos.EventGenesis, Log: log,
-				Text: "two live geneses of this log were heard: " + g.String() + " and " + id.String() + "; serving the first, leading neither",
+				Text: "two live geneses of this log were heard: " + g.String() + " and " + id.String() + "; only the first is followed",
 			})
 		}
 		return found{}, false
@@ -153,17 +168,27 @@ func (d *directory) learn(log string, id paxos.GenesisID, record []byte, out *pa
 		return found{}, false
 	}
 	d.known[log] = id
+	for _, p := range d.prepared {
+		if p.log == log {
+			d.revive(p, out)
+		}
+	}
+	d.prepared = slices.DeleteFunc(d.prepared, func(p prepared) bool { return p.log == log })
 	return found{genesis: g, record: slices.Clone(record)}, true
 }
 
-// revive tells an acceptor or keeper that missed "live": one live acceptor proves it, and anyone may say so.
-func (d *directory) revive(l *paxos.LogInfo, out *paxos.Output) {
-	if d.known[l.Log] != l.Genesis || len(l.Record) == 0 {
-		// Not known to be live yet: ask again, the others may know.
-		return
+// revive tells an acceptor or keeper that missed "live": one live acceptor proves it, and anyone may say so. What is not known
+// to be live yet is remembered: others may still say that it is.
+func (d *directory) revive(p prepared, out *paxos.Output) {
+	id, ok := d.known[p.log]
+	switch {
+	case len(p.record) == 0 || ok && id != p.id:
+	case ok:
+		out.Now = append(out.Now, paxos.Envelope{
+			Log: p.log, Genesis: p.id, From: d.self.Asker,
+			Msg: &paxos.GenesisMsg{Step: paxos.GenesisGoLive, ID: p.id, Record: p.record, Sender: d.self.Asker, Run: d.self.Run},
+		})
+	case len(d.prepared) < maxPrepared && !slices.ContainsFunc(d.prepared, func(o prepared) bool { return o.log == p.log && o.id == p.id }):
+		d.prepared = append(d.prepared, p)
 	}
-	out.Now = append(out.Now, paxos.Envelope{
-		Log: l.Log, Genesis: l.Genesis, From: d.self.Asker,
-		Msg: &paxos.GenesisMsg{Step: paxos.GenesisGoLive, ID: l.Genesis, Record: l.Record, Sender: d.self.Asker, Run: d.self.Run},
-	})
 }

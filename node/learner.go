@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"sync"
@@ -39,16 +40,19 @@ type LearnerConfig struct {
 type Learner struct {
 	cfg     LearnerConfig
 	loop    loop
-	commits commits
+	commits *commits
 	streams *streams
 	jobs    *mailbox
 	stop    chan struct{}
+	once    sync.Once
+	ended   bool // another process runs on this store: nothing is done any more
 	wg      sync.WaitGroup
 
 	reqs        requests
 	coreRequest func() uint64
 	part        *genesis.Participant
 	dir         *directory
+	heard       *heard
 	logs        map[paxos.GenesisID]*learnerLog
 	order       []*learnerLog // by log name
 
@@ -67,6 +71,7 @@ type Learner struct {
 // prefix is how far a log's records of one turn go.
 type prefix struct {
 	log  *learnerLog
+	view *view
 	slot paxos.Slot
 	hash paxos.Hash
 }
@@ -81,18 +86,31 @@ func NewLearner(cfg LearnerConfig) *Learner {
 		s.cfg.Streamed = func(int, int) {}
 	}
 	s.coreRequest = s.reqs.source(askerCore)
-	s.commits = commits{store: cfg.Store, send: s.send, fail: cfg.Failed}
+	s.commits = newCommits(cfg.Store, s.send, cfg.Failed, s.stop)
 	s.streams = newStreams(cfg.Name, cfg.Run, cfg.Transport, s.failRead, s.cfg.Streamed)
 	self := paxos.Ident{Asker: cfg.Name, Role: paxos.RoleLearner, Incarnation: cfg.Incarnation, Boot: cfg.Boot, Run: cfg.Run}
 	s.dir = newDirectory(self, cfg.Acceptors, cfg.Learners, s.reqs.source(askerDirectory))
+	s.heard = newHeard(cfg.Name, s.reqs.source(askerBeacons))
 	s.loop.deliver = s.deliver
 	s.loop.tick = s.tick
 	s.loop.flush = s.flush
 	return s
 }
 
-// Start restores what the store holds and begins to serve. It returns an error if the store contradicts itself.
+// Start restores what the store holds and begins to serve. It returns an error if the store contradicts itself; then the
+// service is stopped.
 func (s *Learner) Start() error {
+	if err := s.restore(); err != nil {
+		s.Stop()
+		return err
+	}
+	s.loop.start()
+	s.wg.Add(1)
+	go s.runJobs()
+	return nil
+}
+
+func (s *Learner) restore() error {
 	stored, err := s.cfg.Store.Load()
 	if err != nil {
 		return fmt.Errorf("learner %q: load: %w", s.cfg.Name, err)
@@ -113,9 +131,6 @@ func (s *Learner) Start() error {
 			return fmt.Errorf("learner %q: %w", s.cfg.Name, err)
 		}
 	}
-	s.loop.start()
-	s.wg.Add(1)
-	go s.runJobs()
 	return nil
 }
 
@@ -125,31 +140,29 @@ func (s *Learner) reopen(l *StoredLog) error {
 		return nil
 	}
 	g, seq, err := restore(s.cfg.Store, l)
+	if errors.Is(err, sequencer.ErrUpgrade) {
+		// Written by a newer version: this log stops here, the others go on (PROTOCOL Q6).
+		s.add(g, l.Record).diverged = err.Error()
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	ll := s.add(g, l.Record)
 	ll.marks = l.Marks
-	if seq.Through() == 0 {
+	if seq.Through() == 0 && l.Diverged == "" {
 		// Nothing was learned yet: maybe the others are far ahead, and have forgotten the beginning.
 		ll.boot = learner.NewBootstrap(ll.config())
 		return nil
 	}
-	first := paxos.Offset(1)
-	if l.Start > 1 {
-		c, err := s.cfg.Store.CheckpointAt(l.Genesis, l.Start-1)
-		if err != nil {
+	at := beginning{start: max(l.Start, 1), first: 1}
+	if at.start > 1 {
+		if err := s.beginsAt(l, seq, &at); err != nil {
 			return err
 		}
-		first = c.Last + 1
-		if c.Slot != l.Start-1 {
-			first, err = s.firstOffset(l)
-			if err != nil {
-				return err
-			}
-		}
 	}
-	ll.begin(seq, l.Start, first)
+	ll.begin(seq, at)
+	ll.report.durable(seq.Through(), seq.Hash(), at.start)
 	if l.Diverged != "" {
 		ll.diverged = l.Diverged
 		ll.view.stop()
@@ -157,13 +170,23 @@ func (s *Learner) reopen(l *StoredLog) error {
 	return nil
 }
 
-// firstOffset returns the first offset of the first slot held.
-func (s *Learner) firstOffset(l *StoredLog) (o paxos.Offset, err error) {
-	err = s.cfg.Store.Slots(l.Genesis, l.Start, l.Start, 1, func(st StoredSlot) error {
-		o = st.First
+// beginsAt finds the first offset of a copy that was begun from a checkpoint: from that checkpoint, or, where newer ones have
+// taken its place, from the first slot held.
+func (s *Learner) beginsAt(l *StoredLog, seq *sequencer.Sequencer, at *beginning) error {
+	at.stamp = stampUnknown
+	if seq.Through() < at.start {
+		at.first, at.stamp = seq.LastOffset()+1, seq.Stamp()
+		return nil
+	}
+	found := false
+	err := s.cfg.Store.Slots(l.Genesis, at.start, at.start, 1, func(st StoredSlot) error {
+		at.first, found = st.First, true
 		return nil
 	})
-	return o, err
+	if err == nil && !found {
+		err = fmt.Errorf("log %q: slot %d is missing: %w", l.Log, at.start, ErrRestore)
+	}
+	return err
 }
 
 // add makes the state of a log that begins or goes on.
@@ -188,22 +211,36 @@ func (s *Learner) publish(g *learnerLog) {
 	s.mu.Unlock()
 }
 
+// unpublish hides a log from readers until it begins again.
+func (s *Learner) unpublish(g *learnerLog) {
+	s.mu.Lock()
+	delete(s.views, g.id)
+	s.mu.Unlock()
+}
+
 // Receive takes a message from the transport; it may block while the learner is busy.
 func (s *Learner) Receive(env *paxos.Envelope) { s.loop.receive(env) }
 
-// Reconnected tells that the broker was away: messages were lost, and logs may have been founded meanwhile.
-func (s *Learner) Reconnected() { s.loop.post(s.dir.refresh) }
+// Reconnected tells that the broker was away: messages were lost, reports among them, and logs may have been founded meanwhile.
+func (s *Learner) Reconnected() {
+	s.loop.complete(func() {
+		s.dir.refresh()
+		for _, g := range s.order {
+			g.report.again()
+		}
+	})
+}
 
-// Stop ends every stream, so that readers go elsewhere, then the service, and waits for its goroutines.
+// Stop ends every stream, so that readers go elsewhere, then the service, started or not, and waits for its goroutines.
 func (s *Learner) Stop() {
 	s.streams.close()
-	close(s.stop)
+	s.once.Do(func() { close(s.stop) })
 	s.loop.end()
 	s.jobs.close()
 	s.wg.Wait()
 }
 
-// QueueLength returns how many messages wait for the loop, Readers how many streams are served.
+// QueueLength returns how many messages wait for the loop.
 func (s *Learner) QueueLength() int { return s.loop.box.length() }
 
 // Readers returns how many streams are served.
@@ -225,14 +262,14 @@ func (s *Learner) voter() paxos.Voter {
 func (s *Learner) note(ev paxos.Event) { s.events = append(s.events, ev) }
 
 // taken remembers how far the log goes once this turn's records are durable.
-func (s *Learner) taken(g *learnerLog, a *sequencer.Applied) {
+func (s *Learner) taken(g *learnerLog, t paxos.Slot, h paxos.Hash) {
 	for i := range s.durable {
-		if s.durable[i].log == g {
-			s.durable[i].slot, s.durable[i].hash = a.Slot, a.Hash
+		if s.durable[i].view == g.view {
+			s.durable[i].slot, s.durable[i].hash = t, h
 			return
 		}
 	}
-	s.durable = append(s.durable, prefix{log: g, slot: a.Slot, hash: a.Hash})
+	s.durable = append(s.durable, prefix{log: g, view: g.view, slot: t, hash: h})
 }
 
 func (s *Learner) tick() {
@@ -241,25 +278,26 @@ func (s *Learner) tick() {
 		g.tick(now)
 	}
 	s.dir.tick(now, &s.out)
+	s.heard.tick(now, &s.out)
 }
 
 // flush ends a turn: one group of records over all logs; what it makes durable is reported after.
 func (s *Learner) flush() {
-	now := s.cfg.Clock.Now()
 	for _, g := range s.order {
-		g.settle(now)
+		g.settle()
 	}
 	s.events = append(s.events, s.out.Events...)
 	observe(s.cfg.Observer, paxos.RoleLearner, s.cfg.Name, s.events)
 	s.commits.leave(s.envs)
 	s.commits.leave(s.out.Now)
-	s.records = append(s.records, s.out.Records...)
+	// A log's state comes before what it holds.
+	s.out.Records = append(s.out.Records, s.records...)
 	var done func()
 	if len(s.durable) > 0 {
 		through := append([]prefix(nil), s.durable...)
 		done = func() { s.settled(through) }
 	}
-	s.commits.submit(s.records, s.out.After, done)
+	s.commits.submit(s.out.Records, s.out.After, done)
 	clear(s.records)
 	clear(s.envs)
 	clear(s.events)
@@ -270,14 +308,13 @@ func (s *Learner) flush() {
 // settled is told by the store that a turn's slots are durable.
 func (s *Learner) settled(through []prefix) {
 	for i := range through {
-		p := &through[i]
-		p.log.view.storedThrough(p.slot)
+		through[i].view.storedThrough(through[i].slot)
 	}
-	s.loop.post(func() {
+	s.loop.complete(func() {
 		now := s.cfg.Clock.Now()
 		for i := range through {
 			p := &through[i]
-			p.log.report.durable(p.slot, p.hash, p.log.view.marks().start)
+			p.log.report.durable(p.slot, p.hash, p.view.start)
 			p.log.tickReport(now)
 		}
 	})
@@ -286,18 +323,7 @@ func (s *Learner) settled(through []prefix) {
 // runJobs answers what needs the store, one at a time, so that the loop never waits for a disk.
 func (s *Learner) runJobs() {
 	defer s.wg.Done()
-	var jobs []event
-	for {
-		select {
-		case <-s.stop:
-			return
-		case <-s.jobs.wake:
-			jobs = s.jobs.take(jobs)
-			for i := range jobs {
-				jobs[i].call()
-			}
-		}
-	}
+	runJobs(s.jobs, s.stop)
 }
 
 // LearnerStatus is one log on a learner, for people.
@@ -315,10 +341,10 @@ type LearnerStatus struct {
 	Keeper   bool
 	Begun    bool // false until it is known where to begin
 	CaughtUp bool
-	Stopped  string
+	Stopped  string // why this log is not served here; empty: it is
 }
 
-// Status returns the state of every log. It asks the loop and waits for it.
+// Status returns the state of every log. It asks the loop and waits for it; nil once the service has stopped.
 func (s *Learner) Status() []LearnerStatus {
 	return ask(&s.loop, func() []LearnerStatus {
 		all := make([]LearnerStatus, 0, len(s.order))
@@ -378,11 +404,11 @@ func (src streamSource) batchesFrom(from paxos.Offset, maxBytes int) ([]paxos.Re
 			if b.First+paxos.Offset(b.Count) <= from {
 				continue
 			}
-			if size > 0 && size+batchCost(b) > maxBytes {
+			if size > 0 && size+b.Cost() > maxBytes {
 				return errEnough
 			}
 			bs = append(bs, *b)
-			size += batchCost(b)
+			size += b.Cost()
 		}
 		slot, hash = s.Slot, s.Hash
 		return nil
@@ -393,19 +419,21 @@ func (src streamSource) batchesFrom(from paxos.Offset, maxBytes int) ([]paxos.Re
 	return bs, slot, hash, err
 }
 
-// offsetSince looks for a point in time.
-func (src streamSource) offsetSince(since paxos.Stamp) (paxos.Offset, error) {
-	if o, ok := src.view.offsetSince(since); ok {
-		return o, nil
+// offsetSince looks for a point in time. Memory is asked first: what it drops meanwhile is in the store by then.
+func (src streamSource) offsetSince(since paxos.Stamp) (o paxos.Offset, here bool, err error) {
+	o, sure := src.view.offsetSince(since)
+	if sure {
+		return o, true, nil
 	}
-	o, ok, err := src.store.OffsetSince(src.genesis, since)
+	stored, ok, err := src.store.OffsetSince(src.genesis, since)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	if !ok {
-		return src.marks().last + 1, nil
+	if ok {
+		o = min(o, stored)
 	}
-	return o, nil
+	// Where the first entry held is late enough, so may be ones before it.
+	return o, o > src.first || src.start <= 1 || src.beginning.stamp < since, nil
 }
 
 // source returns where entries of a log are read, or nil where it is not served here.

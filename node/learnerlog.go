@@ -25,7 +25,7 @@ type learnerLog struct {
 	out  learner.Output
 
 	marks    []paxos.Slot // of the checkpoints that the store holds or was given, ascending
-	diverged string
+	diverged string       // why this copy is not served any more, for ever or by this version; empty: it is
 
 	report reporter
 }
@@ -39,12 +39,12 @@ func (g *learnerLog) config() learner.Config {
 	}
 }
 
-// begin starts learning after what seq has applied. start and first are the first slot and offset held.
-func (g *learnerLog) begin(seq *sequencer.Sequencer, start paxos.Slot, first paxos.Offset) {
+// begin starts learning after what seq has applied. at says where the copy here begins.
+func (g *learnerLog) begin(seq *sequencer.Sequencer, at beginning) {
+	at.through, at.last, at.hash = seq.Through(), seq.LastOffset(), seq.Hash()
 	g.boot = nil
-	g.view = newView(g.log, g.id, seq.Through(), seq.LastOffset(), start, first)
+	g.view = newView(g.log, g.id, at)
 	g.core = learner.New(g.config(), seq)
-	g.report.durable(seq.Through(), seq.Hash(), start)
 	g.svc.publish(g)
 }
 
@@ -59,13 +59,11 @@ func (g *learnerLog) tick(now paxos.Instant) {
 	default:
 		g.core.Tick(now, &g.out)
 	}
-	g.settle(now)
-	if g.core != nil {
-		g.tickReport(now)
-	}
+	g.settle()
+	g.tickReport(now)
 }
 
-// settleBoot begins once the bootstrap has found where.
+// settleBoot begins once the bootstrap has found where. A checkpoint counts as held once it is durable (PROTOCOL K1).
 func (g *learnerLog) settleBoot() {
 	start, ok := g.boot.Done()
 	if !ok {
@@ -73,27 +71,28 @@ func (g *learnerLog) settleBoot() {
 	}
 	s := g.svc
 	seq := start.Sequencer
+	s.note(paxos.Event{
+		Kind: paxos.EventGenesis, Log: g.log, Slot: start.Mark, Text: "begins after slot " + fmt.Sprint(start.Mark) + ", vouched for by " + start.Vouched,
+	})
+	g.begin(seq, beginning{start: start.Mark + 1, first: seq.LastOffset() + 1, stamp: seq.Stamp()})
 	if start.Mark > 0 {
 		s.records = append(s.records, paxos.Record{
 			Kind: paxos.RecordCheckpoint, Log: g.log, Genesis: g.id, Slot: start.Mark, Hash: start.Hash,
 			Last: seq.LastOffset(), Stamp: seq.Stamp(), Body: start.State,
 		})
 		g.marks = append(g.marks, start.Mark)
+		s.taken(g, start.Mark, start.Hash)
 	}
-	s.note(paxos.Event{
-		Kind: paxos.EventGenesis, Log: g.log, Slot: start.Mark, Text: "begins after slot " + fmt.Sprint(start.Mark) + ", vouched for by " + start.Vouched,
-	})
-	g.begin(seq, start.Mark+1, seq.LastOffset()+1)
 }
 
 // settle takes what the core put out: slots to store and show, requests to send.
-func (g *learnerLog) settle(now paxos.Instant) {
+func (g *learnerLog) settle() {
 	s := g.svc
 	for i := range g.out.Chosen {
 		g.take(&g.out.Chosen[i])
 	}
 	s.envs = append(s.envs, g.out.Requests...)
-	observe(s.cfg.Observer, paxos.RoleLearner, s.cfg.Name, g.out.Events)
+	s.events = append(s.events, g.out.Events...)
 	again := g.out.NeedCheckpoint
 	g.out.Reset()
 	if g.core == nil {
@@ -104,7 +103,7 @@ func (g *learnerLog) settle(now paxos.Instant) {
 		return
 	}
 	if again {
-		g.restart(now)
+		g.restart()
 	}
 }
 
@@ -126,7 +125,7 @@ func (g *learnerLog) take(c *learner.Chosen) {
 		g.checkpoint(a)
 	}
 	g.view.push(a, batches)
-	s.taken(g, a)
+	s.taken(g, a.Slot, a.Hash)
 }
 
 // checkpoint keeps the state at a mark, and drops those that nobody will ask for: kept are the newest, and the newest at or below
@@ -157,15 +156,20 @@ func (g *learnerLog) diverge(why string) {
 }
 
 // restart begins again from a checkpoint: no learner holds the next slot any more, so that the copy here cannot be
-// continued without a hole. What it holds stays in its store and is not served.
-func (g *learnerLog) restart(paxos.Instant) {
+// continued without a hole. What it holds stays in its store and is not served. Readers that wait here go elsewhere.
+func (g *learnerLog) restart() {
 	s := g.svc
+	if g.diverged != "" {
+		return
+	}
 	if g.core.Through() > 0 {
 		g.diverge("no learner holds slot " + fmt.Sprint(g.core.Through()+1) +
 			" any more: move this learner's data folder away and start it again, so that it begins from a checkpoint")
 		s.note(paxos.Event{Kind: paxos.EventDiverged, Log: g.log, Slot: g.core.Through(), Text: g.diverged})
 		return
 	}
-	g.core = nil
+	g.view.stop()
+	s.unpublish(g)
+	g.core, g.view = nil, nil
 	g.boot = learner.NewBootstrap(g.config())
 }

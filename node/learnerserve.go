@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/paxosd/paxosd/paxos"
+	"github.com/paxosd/paxosd/paxos/genesis"
 	"github.com/paxosd/paxosd/paxos/learner"
 	"github.com/paxosd/paxosd/paxos/sequencer"
 	"github.com/paxosd/paxosd/paxos/value"
@@ -11,7 +12,7 @@ import (
 
 // Limits of what one answer of a learner carries.
 const (
-	maxFetchBytes = 1 << 20   // of values, unless a single one is larger
+	fetchOverhead = 24        // what a slot may take of an answer beside its value
 	maxPieceBytes = 512 << 10 // of a checkpoint
 	maxGetBytes   = 512 << 10 // of payloads in a plain read
 	maxJobs       = 1024      // reads of the store that wait; past it they are dropped and asked for again
@@ -21,11 +22,15 @@ var errEnough = errors.New("enough")
 
 // deliver takes one message on the loop.
 func (s *Learner) deliver(env *paxos.Envelope) {
+	if s.ended {
+		return
+	}
 	now := s.cfg.Clock.Now()
 	switch m := env.Msg.(type) {
 	case *paxos.Beacon:
+		s.heard.onBeacon(now, m, &s.out)
 		for i := range m.Items {
-			s.onBeaconItem(now, env, &m.Items[i])
+			s.onBeaconItem(now, m.Proposer, &m.Items[i])
 		}
 	case *paxos.Ident:
 		s.onIdent(env, m)
@@ -73,7 +78,7 @@ func (s *Learner) deliverLog(now paxos.Instant, env *paxos.Envelope) {
 	default:
 		s.note(paxos.Event{Kind: paxos.EventDropped, Log: env.Log, Name: env.From, Text: "not for a learner"})
 	}
-	g.settle(now)
+	g.settle()
 }
 
 // unknown answers readers of a log that is not here; all else is dropped.
@@ -132,16 +137,18 @@ func (s *Learner) job(f func()) {
 	}
 }
 
-func (s *Learner) onBeaconItem(now paxos.Instant, env *paxos.Envelope, it *paxos.BeaconItem) {
+func (s *Learner) onBeaconItem(now paxos.Instant, from string, it *paxos.BeaconItem) {
 	s.dir.onBeaconItem(it)
 	g := s.logs[it.Genesis]
-	if g == nil || g.log != it.Log || it.Withdrawn {
+	if g == nil || g.log != it.Log {
 		return
 	}
-	g.report.heard(it.Ballot)
+	if !it.Withdrawn {
+		g.report.heard(it.Ballot)
+	}
 	if g.core != nil {
-		g.core.OnBeacon(now, env.From, it, &g.out)
-		g.settle(now)
+		g.core.OnBeacon(now, from, it, &g.out)
+		g.settle()
 	}
 }
 
@@ -149,7 +156,7 @@ func (s *Learner) onBeaconItem(now paxos.Instant, env *paxos.Envelope, it *paxos
 func (s *Learner) onCoreAnswer(now paxos.Instant, env *paxos.Envelope) {
 	for _, g := range s.order {
 		if g.onAnswer(now, env) {
-			g.settle(now)
+			g.settle()
 			return
 		}
 	}
@@ -171,26 +178,51 @@ func (s *Learner) onIdent(env *paxos.Envelope, m *paxos.Ident) {
 	if m.Run == s.cfg.Run && m.Incarnation == s.cfg.Incarnation {
 		return
 	}
+	answer := s.envelope(env, &paxos.IdentAnswer{
+		Name: s.cfg.Name, Role: paxos.RoleLearner, Cluster: s.cfg.Cluster, Incarnation: s.cfg.Incarnation,
+		Boot: s.cfg.Boot, Run: s.cfg.Run, Version: s.cfg.Version, Clock: s.cfg.Clock.Wall(), Logs: s.infos(),
+	})
+	answer.Bulk = false
+	s.envs = append(s.envs, answer)
+	if m.Incarnation == s.cfg.Incarnation && !m.Incarnation.IsZero() {
+		s.ended = true
+		s.cfg.Failed(errTwice(s.cfg.Name, m))
+	}
+}
+
+// infos lists the logs held as a participant in their founding, and those that this learner only follows, as far as they
+// fit one answer.
+func (s *Learner) infos() []paxos.LogInfo {
 	infos := s.part.Infos()
 	listed := make(map[paxos.GenesisID]bool, len(infos))
+	room := genesis.MaxInfoBytes
 	for i := range infos {
 		listed[infos[i].Genesis] = true
-		if g := s.logs[infos[i].Genesis]; g != nil && g.view != nil {
-			mk := g.view.marks()
-			infos[i].Through, infos[i].Last = mk.through, mk.last
+		room -= len(infos[i].Record)
+		if g := s.logs[infos[i].Genesis]; g != nil {
+			g.place(&infos[i])
 		}
 	}
 	for _, g := range s.order {
-		if !listed[g.id] {
-			infos = append(infos, paxos.LogInfo{Log: g.log, Genesis: g.id, State: paxos.LogLive, Record: g.record})
+		if listed[g.id] || len(infos) >= paxos.MaxIdentLogs {
+			continue
 		}
+		info := paxos.LogInfo{Log: g.log, Genesis: g.id, State: paxos.LogLive}
+		if len(g.record) <= room {
+			room -= len(g.record)
+			info.Record = g.record
+		}
+		g.place(&info)
+		infos = append(infos, info)
 	}
-	s.answer(env, &paxos.IdentAnswer{
-		Name: s.cfg.Name, Role: paxos.RoleLearner, Cluster: s.cfg.Cluster, Incarnation: s.cfg.Incarnation,
-		Boot: s.cfg.Boot, Run: s.cfg.Run, Version: s.cfg.Version, Clock: s.cfg.Clock.Wall(), Logs: infos,
-	})
-	if m.Incarnation == s.cfg.Incarnation && !m.Incarnation.IsZero() {
-		s.cfg.Failed(errTwice(s.cfg.Name, m))
+	return infos
+}
+
+// place fills in how far the log goes here.
+func (g *learnerLog) place(info *paxos.LogInfo) {
+	if g.view != nil {
+		mk := g.view.marks()
+		info.Through, info.Last = mk.through, mk.last
 	}
 }
 
@@ -235,7 +267,7 @@ func (s *Learner) begin(g *paxos.Genesis, record []byte) {
 
 // onFetch serves another learner or a proposer (PROTOCOL L4, L5).
 func (s *Learner) onFetch(env *paxos.Envelope, m *paxos.Fetch, g *learnerLog) {
-	if g.view == nil || g.diverged != "" || m.What == paxos.FetchVotes {
+	if g.view == nil || g.diverged != "" || m.What == paxos.FetchVotes || m.From == 0 || m.To < m.From {
 		return
 	}
 	if m.What == paxos.FetchHash {
@@ -266,30 +298,45 @@ func (s *Learner) fetch(env *paxos.Envelope, m *paxos.Fetch, v *view, gen *paxos
 		s.reply(env, a)
 		return
 	}
-	limit := maxFetchBytes
-	if m.MaxBytes > 0 {
-		limit = min(limit, int(m.MaxBytes))
-	}
-	to := min(m.To, mk.through, m.From+paxos.MaxFetchValues-1)
-	if vs, before, after, ok := v.valuesFrom(m.From, to, limit); ok {
-		a.Values, a.Before, a.After = vs, before, after
-		s.reply(env, a)
-		return
-	}
-	before, ok, err := s.hashAt(gen, m.From-1)
-	if err == nil && ok {
-		a.Before, a.After = before, before
-		err = s.cfg.Store.Slots(v.genesis, m.From, to, limit, func(st StoredSlot) error {
-			a.Values = append(a.Values, paxos.ChosenValue{Slot: st.Slot, Value: st.Value})
-			a.After = st.Hash
-			return nil
-		})
-	}
-	if err != nil {
-		s.failRead(err)
-		return
+	to, limit := fetchRange(m, mk.through, gen.ValueLimit)
+	var ok bool
+	if a.Values, a.Before, a.After, ok = v.valuesFrom(m.From, to, limit); !ok {
+		if err := s.fetchStored(m.From, to, limit, gen, a); err != nil {
+			s.failRead(err)
+			return
+		}
 	}
 	s.reply(env, a)
+}
+
+// fetchRange bounds an answer, so that it fits the broker's payload as the largest value does: the values leave an eighth of that
+// for what the slots take beside. A single value is sent whatever its size.
+func fetchRange(m *paxos.Fetch, through paxos.Slot, valueLimit uint32) (to paxos.Slot, maxBytes int) {
+	slots := max(min(paxos.MaxFetchValues, valueLimit/8/fetchOverhead), 1)
+	limit := valueLimit - valueLimit/8
+	if m.MaxBytes > 0 {
+		limit = min(limit, m.MaxBytes)
+	}
+	return min(m.To, through, m.From+paxos.Slot(slots)-1), int(limit)
+}
+
+// fetchStored fills the answer from the store.
+func (s *Learner) fetchStored(from, to paxos.Slot, limit int, gen *paxos.Genesis, a *paxos.FetchAnswer) error {
+	before, ok, err := s.hashAt(gen, from-1)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		// The checkpoint before the first slot held has given way to newer ones: nobody could join onto this slot.
+		a.Start = max(a.Start, from+1)
+		return nil
+	}
+	a.Before, a.After = before, before
+	return s.cfg.Store.Slots(gen.ID, from, to, limit, func(st StoredSlot) error {
+		a.Values = append(a.Values, paxos.ChosenValue{Slot: st.Slot, Value: st.Value})
+		a.After = st.Hash
+		return nil
+	})
 }
 
 // hashAt returns the running hash at a slot held, at a checkpoint, or before the first slot.
@@ -302,12 +349,16 @@ func (s *Learner) hashAt(gen *paxos.Genesis, t paxos.Slot) (paxos.Hash, bool, er
 
 // onCheckpoint sends a piece of the newest checkpoint at or below the stable mark (docs/protocol.md, "Stores").
 func (s *Learner) onCheckpoint(env *paxos.Envelope, m *paxos.Checkpoint, g *learnerLog) {
-	if g.core == nil || g.diverged != "" {
-		return
+	switch {
+	case g.diverged != "":
+	case g.core == nil:
+		// Looking for where to begin: there is none here. Processes that begin together need not wait for each other.
+		s.answer(env, &paxos.CheckpointAnswer{Voter: s.voter(), Record: g.record})
+	default:
+		stable, _ := g.core.Sequencer().Stable()
+		v, record := g.view, g.record
+		s.job(func() { s.checkpoint(env, m, v, stable, record) })
 	}
-	stable, _ := g.core.Sequencer().Stable()
-	v := g.view
-	s.job(func() { s.checkpoint(env, m, v, stable, g.record) })
 }
 
 func (s *Learner) checkpoint(env *paxos.Envelope, m *paxos.Checkpoint, v *view, stable paxos.Slot, record []byte) {
@@ -321,7 +372,7 @@ func (s *Learner) checkpoint(env *paxos.Envelope, m *paxos.Checkpoint, v *view, 
 		return
 	}
 	a := &paxos.CheckpointAnswer{Voter: s.voter(), Through: v.marks().through, Record: record}
-	if c.Slot > 0 && (m.Mark == 0 || m.Mark == c.Slot) && int(m.Offset) <= len(c.State) {
+	if c.Slot > 0 && (m.Mark == 0 || m.Mark == c.Slot) && uint64(m.Offset) <= uint64(len(c.State)) {
 		a.Mark, a.Hash, a.Total, a.Offset = c.Slot, c.Hash, uint32(len(c.State)), m.Offset
 		a.State = c.State[m.Offset:min(int(m.Offset)+maxPieceBytes, len(c.State))]
 	}
@@ -338,7 +389,7 @@ func (s *Learner) get(env *paxos.Envelope, m *paxos.Get, id paxos.GenesisID) {
 	mk := src.marks()
 	a := &paxos.GetAnswer{Learner: s.cfg.Name, Last: mk.last, First: mk.first}
 	switch {
-	case mk.diverged:
+	case mk.stopped:
 		a.Code = paxos.ReadStopped
 	case m.From < mk.first:
 		a.Code = paxos.ReadElsewhere

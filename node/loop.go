@@ -19,8 +19,11 @@ type loop struct {
 	flush   func()                    // end of a turn: hand over what the core asked for
 }
 
-// post queues a function to run on the loop. It reports false once the loop ended.
+// post queues a function to run on the loop, and waits while the mailbox is full. It reports false once the loop ended.
 func (l *loop) post(f func()) bool { return l.box.put(event{call: f}) }
+
+// complete queues a function to run on the loop and never waits: it is for whatever the loop itself may be waiting for.
+func (l *loop) complete(f func()) bool { return l.box.push(event{call: f}) }
 
 // receive queues a message; it is the transport's callback.
 func (l *loop) receive(env *paxos.Envelope) {
@@ -65,11 +68,14 @@ func (l *loop) start() {
 	go l.run(ctx)
 }
 
-// end stops the loop and waits for it. What is still queued is dropped: the protocol sends it again.
+// end stops the loop, if it runs, and waits for it. What is still queued is dropped: the protocol sends it again. Whoever waits to
+// put something goes on.
 func (l *loop) end() {
-	l.stop()
 	l.box.close()
-	<-l.done
+	if l.stop != nil {
+		l.stop()
+		<-l.done
+	}
 }
 
 func (l *loop) run(ctx context.Context) {

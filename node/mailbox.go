@@ -51,6 +51,25 @@ func (m *mailbox) put(e event) bool {
 		m.mu.Unlock()
 		return false
 	}
+	m.add(e)
+	return true
+}
+
+// push queues e without waiting, be the mailbox full. It is for completions, whose number is bounded where the work begins: a
+// store that had to wait for room before it goes on would wait for the loop, which may be waiting for that very store.
+// It reports false once the mailbox is closed.
+func (m *mailbox) push(e event) bool {
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return false
+	}
+	m.add(e)
+	return true
+}
+
+// add queues e and unlocks mu.
+func (m *mailbox) add(e event) {
 	first := len(m.items) == 0
 	m.items = append(m.items, e)
 	m.bytes += e.size
@@ -61,7 +80,6 @@ func (m *mailbox) put(e event) bool {
 		default:
 		}
 	}
-	return true
 }
 
 // take returns all that is queued; spare's memory is used for what comes next.

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -113,9 +112,9 @@ func (p *Proposer) Start() {
 // Receive takes a message from the transport; it may block while the proposer is busy.
 func (p *Proposer) Receive(env *paxos.Envelope) { p.loop.receive(env) }
 
-// OnConnection says whether the broker is reached.
+// OnConnection says whether the broker is reached. It does not wait.
 func (p *Proposer) OnConnection(up bool) {
-	p.loop.post(func() {
+	p.loop.complete(func() {
 		p.core.OnConnection(p.cfg.Clock.Now(), up, &p.out)
 		if up {
 			p.dir.refresh()
@@ -126,7 +125,9 @@ func (p *Proposer) OnConnection(up bool) {
 // HandOver begins an orderly stop and waits until it is done: nothing new is taken, what is held is proposed and
 // acknowledged, and the last beacon says "over". It takes two seconds at most.
 func (p *Proposer) HandOver(ctx context.Context) error {
-	p.loop.post(func() { p.core.HandOver(p.cfg.Clock.Now(), p.cfg.Clock.Wall(), &p.out) })
+	if !p.loop.post(func() { p.core.HandOver(p.cfg.Clock.Now(), p.cfg.Clock.Wall(), &p.out) }) {
+		return nil
+	}
 	select {
 	case <-p.left:
 		return nil
@@ -137,9 +138,11 @@ func (p *Proposer) HandOver(ctx context.Context) error {
 	}
 }
 
-// Stop ends the service and waits for its goroutines. Call HandOver before, for an orderly stop.
+// Stop ends the service, started or not, and waits for its goroutines. Call HandOver before, for an orderly stop.
 func (p *Proposer) Stop() {
-	p.stopSubs()
+	if p.stopSubs != nil {
+		p.stopSubs()
+	}
 	p.loop.end()
 	p.wg.Wait()
 }
@@ -155,7 +158,7 @@ type ProposerStatus struct {
 	Founding []string // logs that this process founds, and how far it is
 }
 
-// Status asks the loop and waits for it.
+// Status asks the loop and waits for it; the zero status once the service has stopped.
 func (p *Proposer) Status() ProposerStatus {
 	return ask(&p.loop, func() ProposerStatus {
 		st := ProposerStatus{Logs: p.core.Status(), InFlight: p.core.InFlight()}
@@ -293,6 +296,11 @@ func (p *Proposer) tick() {
 // flush ends a turn: what waited is proposed, and everything leaves.
 func (p *Proposer) flush() {
 	p.core.Flush(p.cfg.Clock.Now(), p.cfg.Clock.Wall(), &p.out)
+	for _, id := range p.out.NeedCheckpoint {
+		if g := p.known[id]; g != nil {
+			p.begin(g, true)
+		}
+	}
 	observe(p.cfg.Observer, paxos.RoleProposer, p.cfg.Name, p.out.Events)
 	p.send(p.out.Now)
 	p.send(p.out.After) // founders and the directory store nothing: nothing is waited for
@@ -301,11 +309,6 @@ func (p *Proposer) flush() {
 		case p.subs <- s:
 		default:
 			p.cfg.Failed(fmt.Errorf("proposer %q: %w: %d subscriptions wait for the broker", p.cfg.Name, ErrStopped, len(p.subs)))
-		}
-	}
-	for _, id := range p.out.NeedCheckpoint {
-		if g := p.known[id]; g != nil {
-			p.begin(g, true)
 		}
 	}
 	if p.core.Done() {
@@ -347,19 +350,21 @@ func (p *Proposer) runSubscriptions(ctx context.Context) {
 
 func (p *Proposer) subscribe(ctx context.Context, s proposer.Subscription, stops map[uint64]func(context.Context) error) {
 	stop, err := p.cfg.Subscriber.Subscribe(ctx, s.Log, s.Generation, p.Receive)
+	if stop != nil {
+		stops[s.Generation] = stop
+	}
 	switch {
 	case err == nil:
-		stops[s.Generation] = stop
 		p.loop.post(func() { p.core.OnSubscribed(s.Log, s.Generation, &p.out) })
-	case errors.Is(err, context.Canceled):
-	default:
+	case ctx.Err() != nil:
+	case stop != nil:
 		// The subscription stands in the client library and is made when the broker is back: requests will come by it, only
 		// the announcement is missed, and clients try again by themselves.
-		if stop != nil {
-			stops[s.Generation] = stop
-		}
 		p.loop.post(func() {
 			p.out.Events = append(p.out.Events, paxos.Event{Kind: paxos.EventDropped, Log: s.Log, Text: "subscribe: " + err.Error()})
 		})
+	default:
+		// A leader that nobody can reach would lead for ever: another one takes over.
+		p.cfg.Failed(fmt.Errorf("proposer %q: %w: subscribe to the requests of log %q: %w", p.cfg.Name, ErrStopped, s.Log, err))
 	}
 }

@@ -40,6 +40,9 @@ func (r *reporter) heard(b paxos.Ballot) {
 	}
 }
 
+// again sends the newest report once more: what was sent may be lost.
+func (r *reporter) again() { r.force = true }
+
 // due reports whether to send now, and takes note that it was sent.
 func (r *reporter) due(now paxos.Instant) bool {
 	since := now.Sub(r.sentAt)

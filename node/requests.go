@@ -14,6 +14,7 @@ const (
 	askerFounder
 	askerBootstrap
 	askerGuard
+	askerBeacons
 )
 
 // source returns a numbering for one part. All sources of a requests share the loop's goroutine.

@@ -16,7 +16,8 @@ var ErrRestore = errors.New("the stored log contradicts itself")
 const replayBytes = 8 << 20
 
 // restore rebuilds the sequencer of a stored log: from its newest checkpoint, or its genesis, by replaying what follows.
-// Checkpoints lie at most a mark's distance apart, so that it takes a moment, however long the log is.
+// Checkpoints lie at most a mark's distance apart, so that it takes a moment, however long the log is. The genesis is returned
+// beside an error, too, once it is known.
 func restore(store ChosenStore, l *StoredLog) (*paxos.Genesis, *sequencer.Sequencer, error) {
 	g, err := value.DecodeGenesis(l.Record)
 	if err != nil {
@@ -25,7 +26,7 @@ func restore(store ChosenStore, l *StoredLog) (*paxos.Genesis, *sequencer.Sequen
 	seq := sequencer.New(g)
 	if c := &l.Checkpoint; c.Slot > 0 {
 		if seq, err = sequencer.Restore(g, c.Slot, c.Hash, c.State); err != nil {
-			return nil, nil, fmt.Errorf("restore log %q from its checkpoint at slot %d: %w", l.Log, c.Slot, err)
+			return g, nil, fmt.Errorf("restore log %q from its checkpoint at slot %d: %w", l.Log, c.Slot, err)
 		}
 	}
 	for seq.Through() < l.Through {
@@ -44,7 +45,7 @@ func restore(store ChosenStore, l *StoredLog) (*paxos.Genesis, *sequencer.Sequen
 			return nil
 		})
 		if err != nil {
-			return nil, nil, fmt.Errorf("replay log %q: %w", l.Log, err)
+			return g, nil, fmt.Errorf("replay log %q: %w", l.Log, err)
 		}
 		if seq.Through() == before {
 			return nil, nil, fmt.Errorf("replay log %q: slot %d is missing: %w", l.Log, seq.Next(), ErrRestore)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"math"
 	"slices"
 	"sync"
 
@@ -9,8 +10,14 @@ import (
 	"github.com/paxosd/paxosd/paxos/value"
 )
 
-// tailBytes bounds what a view keeps in memory of the newest slots, beyond what its store has not taken yet.
-const tailBytes = 16 << 20
+// Bounds of what a view keeps in memory of the newest slots, beyond what its store has not taken yet.
+const (
+	tailBytes     = 16 << 20
+	chunkOverhead = 256 // what a slot takes beside its value, so that empty ones cost something too
+)
+
+// stampUnknown is later than any stamp.
+const stampUnknown paxos.Stamp = math.MaxInt64
 
 // chunk is one sequenced slot as readers need it.
 type chunk struct {
@@ -23,33 +30,40 @@ type chunk struct {
 	batches []paxos.ReadBatch
 }
 
+func (c *chunk) cost() int { return len(c.value) + chunkOverhead }
+
+// beginning is where a learner's copy of a log begins, and how far it goes when a view of it is made.
+type beginning struct {
+	start   paxos.Slot   // first slot held
+	first   paxos.Offset // first offset held
+	stamp   paxos.Stamp  // of the slot before start; 0 where there is none, stampUnknown where it was forgotten
+	through paxos.Slot
+	last    paxos.Offset
+	hash    paxos.Hash // running hash at through
+}
+
 // view is what readers see of one log on a learner: the newest slots in memory, and how far the log goes. The loop
-// pushes, many readers look; a reader that wants more than there is waits on Changed.
+// pushes, many readers look; a reader that wants more than there is waits on wait.
 //
-//	I1  chunks are consecutive slots; the newest is through.
+//	I1  chunks are consecutive slots; the newest is through. before is the running hash before the first.
 //	I2  a chunk leaves memory only after the store holds it (stored), so that memory and store together have no hole.
 type view struct {
 	log     string
 	genesis paxos.GenesisID
+	beginning
 
-	mu       sync.Mutex
-	chunks   []chunk
-	bytes    int
-	through  paxos.Slot
-	last     paxos.Offset
-	start    paxos.Slot   // first slot that this learner holds
-	first    paxos.Offset // first offset that this learner holds
-	stored   paxos.Slot   // the store holds every slot through it
-	changed  chan struct{}
-	waiting  bool
-	diverged bool
+	mu      sync.Mutex // guards through and last of beginning, too
+	chunks  []chunk
+	before  paxos.Hash
+	bytes   int
+	stored  paxos.Slot // the store holds every slot through it
+	changed chan struct{}
+	waiting bool
+	stopped bool
 }
 
-func newView(log string, g paxos.GenesisID, through paxos.Slot, last paxos.Offset, start paxos.Slot, first paxos.Offset) *view {
-	return &view{
-		log: log, genesis: g, through: through, last: last, start: start, first: first, stored: through,
-		changed: make(chan struct{}),
-	}
+func newView(log string, g paxos.GenesisID, b beginning) *view {
+	return &view{log: log, genesis: g, beginning: b, before: b.hash, stored: b.through, changed: make(chan struct{})}
 }
 
 // push adds the next sequenced slot.
@@ -60,7 +74,7 @@ func (v *view) push(a *sequencer.Applied, batches []paxos.ReadBatch) {
 	v.chunks = append(v.chunks, chunk{
 		slot: a.Slot, first: a.First, last: a.Last, stamp: a.Stamp, hash: a.Hash, value: a.Value, batches: batches,
 	})
-	v.bytes += len(a.Value)
+	v.bytes += v.chunks[len(v.chunks)-1].cost()
 	v.through, v.last = a.Slot, a.Last
 	v.evict()
 	v.signal()
@@ -74,15 +88,16 @@ func (v *view) storedThrough(t paxos.Slot) {
 	v.evict()
 }
 
+// evict drops the oldest chunks past the bound. What is left is not moved: append does that when it has used up the memory.
 func (v *view) evict() {
 	n := 0
 	for n < len(v.chunks) && v.bytes > tailBytes && v.chunks[n].slot <= v.stored {
-		v.bytes -= len(v.chunks[n].value)
+		v.bytes -= v.chunks[n].cost()
+		v.before = v.chunks[n].hash
 		n++
 	}
-	if n > 0 {
-		v.chunks = slices.Delete(v.chunks, 0, n)
-	}
+	clear(v.chunks[:n])
+	v.chunks = v.chunks[n:]
 }
 
 // signal wakes the readers. A channel is closed only when somebody waits on it.
@@ -94,11 +109,11 @@ func (v *view) signal() {
 	}
 }
 
-// stop ends serving: this copy contradicts the log (PROTOCOL L5).
+// stop ends serving: this copy contradicts the log (PROTOCOL L5), or another one takes its place.
 func (v *view) stop() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.diverged = true
+	v.stopped = true
 	v.signal()
 }
 
@@ -112,21 +127,22 @@ func (v *view) wait() <-chan struct{} {
 
 // marks is how far a view goes, at one moment.
 type marks struct {
-	through  paxos.Slot
-	last     paxos.Offset
-	start    paxos.Slot
-	first    paxos.Offset
-	diverged bool
+	through paxos.Slot
+	last    paxos.Offset
+	start   paxos.Slot
+	first   paxos.Offset
+	stopped bool
 }
 
 func (v *view) marks() marks {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return marks{through: v.through, last: v.last, start: v.start, first: v.first, diverged: v.diverged}
+	return marks{through: v.through, last: v.last, start: v.start, first: v.first, stopped: v.stopped}
 }
 
-// batchesFrom returns the batches in memory that hold offset from or later ones, up to maxBytes of frames and at
-// least one, with the newest slot touched and its hash. ok is false when offset from is no longer in memory: read the store.
+// batchesFrom returns the batches in memory that hold offset from or later ones, up to maxBytes of their cost and at
+// least one, with the newest slot that they complete and its hash; slot 0 if they complete none. ok is false when offset from is no
+// longer in memory: read the store.
 func (v *view) batchesFrom(from paxos.Offset, maxBytes int) (bs []paxos.ReadBatch, slot paxos.Slot, hash paxos.Hash, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -151,31 +167,31 @@ func (v *view) batchesFrom(from paxos.Offset, maxBytes int) (bs []paxos.ReadBatc
 			if b.First+paxos.Offset(b.Count) <= from {
 				continue
 			}
-			if size > 0 && size+batchCost(b) > maxBytes {
+			if size > 0 && size+b.Cost() > maxBytes {
 				return bs, slot, hash, true
 			}
 			bs = append(bs, *b)
-			size += batchCost(b)
+			size += b.Cost()
 		}
 		slot, hash = c.slot, c.hash
 	}
 	return bs, slot, hash, true
 }
 
-// batchCost is what a batch takes of a chunk: its frames, and the lines that describe it.
-func batchCost(b *paxos.ReadBatch) int { return len(b.Frames) + 64 }
-
-// valuesFrom returns the values in memory from slot t on, up to maxBytes and at least one, with the hash before the
-// first and after the last. ok is false when t is not in memory.
+// valuesFrom returns the values in memory of slots [t, to], up to maxBytes and at least one, with the hash before the
+// first and after the last. ok is false when t is not in memory: read the store.
 func (v *view) valuesFrom(t, to paxos.Slot, maxBytes int) (vs []paxos.ChosenValue, before, after paxos.Hash, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	// The hash before the first chunk in memory is not here, so the first one cannot begin an answer.
-	if len(v.chunks) == 0 || t <= v.chunks[0].slot || t > v.through {
+	if len(v.chunks) == 0 || t < v.chunks[0].slot || t > v.through {
 		return nil, before, after, false
 	}
 	i := int(t - v.chunks[0].slot)
-	before = v.chunks[i-1].hash
+	before = v.before
+	if i > 0 {
+		before = v.chunks[i-1].hash
+	}
+	after = before
 	size := 0
 	for ; i < len(v.chunks) && v.chunks[i].slot <= to; i++ {
 		c := &v.chunks[i]
@@ -213,17 +229,17 @@ func readBatches(a *sequencer.Applied) ([]paxos.ReadBatch, error) {
 	return bs, nil
 }
 
-// offsetSince returns the first offset in memory whose stamp is at or after s. ok is false if memory cannot tell.
-func (v *view) offsetSince(s paxos.Stamp) (o paxos.Offset, ok bool) {
+// offsetSince returns the first offset in memory whose stamp is at or after s; last+1 where there is none. sure is false
+// where an earlier one may be in the store: then o is only the best that memory knows.
+func (v *view) offsetSince(s paxos.Stamp) (o paxos.Offset, sure bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.chunks) == 0 || v.chunks[0].stamp >= s {
-		return 0, false // an earlier one may be in the store
-	}
+	o = v.last + 1
 	for i := range v.chunks {
 		if c := &v.chunks[i]; c.stamp >= s && c.first <= c.last {
-			return c.first, true
+			o = c.first
+			break
 		}
 	}
-	return v.last + 1, true
+	return o, len(v.chunks) > 0 && v.chunks[0].stamp < s
 }

@@ -84,7 +84,8 @@ type BatchAnswer struct {
 
 // Read asks a learner for the entries from offset From, or, with Credit only, grants a running stream more bytes.
 // The reader sends one at least every five seconds, be it for no more credit: a stream that was not heard
-// from for thirty seconds ends.
+// from for thirty seconds ends. All messages of a stream carry the same reply subject, which tells its reader from others
+// that chose the same number; one without a reply subject is ignored.
 type Read struct {
 	Stream   uint64 // chosen by the reader; names the stream on that learner
 	From     Offset // first offset wanted; 0 (and no Since): no new stream, only credit

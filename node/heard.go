@@ -1,0 +1,96 @@
+package node
+
+import (
+	"slices"
+
+	"github.com/paxosd/paxosd/paxos"
+)
+
+// heard watches the numbers of the beacons that a learner hears. A beacon lists only what changed, so that of an idle log
+// the newest mark is told once: whoever missed a number asks that run for its full list (PROTOCOL N6, L3). What the beacons say is
+// taken in any order, by others; here only the numbers count.
+type heard struct {
+	self string
+	next func() uint64
+	runs []*heardRun // in order of first hearing, at most maxHeardRuns
+}
+
+// heardRun is one process start of one proposer.
+//
+//	I1  what the run's beacons 1 … number say, together, has arrived.
+//	I2  beacons low … newest have arrived; number is below low-1, or newest.
+type heardRun struct {
+	name   string
+	run    uint64
+	number uint64
+	low    uint64
+	newest uint64
+	at     paxos.Instant // when it was last heard
+	askAt  paxos.Instant // not asked again before
+}
+
+const (
+	// maxHeardRuns bounds the runs that are followed. The longest silent one gives way.
+	maxHeardRuns = 64
+	// askBeaconsEvery is how long an answer may take.
+	askBeaconsEvery = 250 * paxos.Millisecond
+)
+
+func newHeard(self string, next func() uint64) *heard { return &heard{self: self, next: next} }
+
+// onBeacon takes note of a beacon, be it broadcast or a full list that was asked for, and asks if one was missed.
+func (h *heard) onBeacon(now paxos.Instant, m *paxos.Beacon, out *paxos.Output) {
+	r := h.of(now, m)
+	r.at = now
+	switch {
+	case m.Full || m.Over:
+		r.number = max(r.number, m.Number)
+		if m.Number > r.newest {
+			r.low, r.newest = m.Number, m.Number
+		}
+	case m.Number == r.newest+1:
+		r.newest++
+	case m.Number > r.newest:
+		r.low, r.newest = m.Number, m.Number
+	}
+	if r.number+1 >= r.low {
+		r.number = r.newest
+	}
+	h.ask(now, r, out)
+}
+
+// tick asks again what was not answered.
+func (h *heard) tick(now paxos.Instant, out *paxos.Output) {
+	for _, r := range h.runs {
+		h.ask(now, r, out)
+	}
+}
+
+func (h *heard) ask(now paxos.Instant, r *heardRun, out *paxos.Output) {
+	if r.number >= r.newest || now < r.askAt || now.Sub(r.at) >= paxos.DefaultTimeout {
+		return
+	}
+	r.askAt = now.Add(askBeaconsEvery)
+	out.Now = append(out.Now, paxos.Envelope{
+		Log: paxos.ProcessLog, From: h.self, To: r.name, ToRun: r.run, Request: h.next(), Msg: &paxos.Beacons{Run: r.run},
+	})
+}
+
+// of returns the run that sent m, making room for a new one.
+func (h *heard) of(now paxos.Instant, m *paxos.Beacon) *heardRun {
+	oldest := 0
+	for i, r := range h.runs {
+		if r.name == m.Proposer && r.run == m.Run {
+			return r
+		}
+		if r.at < h.runs[oldest].at {
+			oldest = i
+		}
+	}
+	if len(h.runs) >= maxHeardRuns {
+		h.runs = slices.Delete(h.runs, oldest, oldest+1)
+	}
+	r := &heardRun{name: m.Proposer, run: m.Run, low: 1, at: now, askAt: now}
+	h.runs = append(h.runs, r)
+	return r
+}
