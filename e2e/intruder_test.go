@@ -190,9 +190,10 @@ func TestGarbage(t *testing.T) {
 		}
 		nc.Close()
 	}
-	nc := c.connect()
+	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
+	nc := c.connect(quiet)
 	for _, s := range []string{
-		"append", "batch", "open", "admin", "read.l1", "get.l1", "fetch.l1", "checkpoint.l1",
+		"append", "batch", "open", "read.l1", "get.l1", "fetch.l1", "checkpoint.l1",
 	} {
 		for _, payload := range garbage(rng, []byte("PXD1 and nothing more"), nil) {
 			_ = nc.PublishRequest("paxos.main.main."+s, "_INBOX_client.garbage", payload) // some the broker forbids
