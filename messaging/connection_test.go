@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -186,7 +187,7 @@ func TestWrongPasswordFailsAtOnce(t *testing.T) {
 	e := startBroker(t, EmbeddedConfig{ConfigFile: file, Listen: "127.0.0.1:0"})
 	cfg := testConfig(e, "p1", paxos.RoleProposer)
 	cfg.Credentials = Credentials{User: "p1", Password: "wrong"}
-	if _, err := Connect(testContext(t), cfg, nil); !errors.Is(err, nats.ErrAuthorization) {
+	if _, err := Connect(testContext(t), cfg, nil); !errors.Is(err, nats.ErrAuthorization) || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	cfg.Credentials.Password = "right"
@@ -320,6 +321,85 @@ func TestStopLeavesNothingInFlight(t *testing.T) {
 	}
 }
 
+// TestStopHandsOverWhatHadArrived: messages that wait for a busy handler are handled before Stop returns.
+func TestStopHandsOverWhatHadArrived(t *testing.T) {
+	e := startBroker(t, EmbeddedConfig{})
+	p := join(t, testConfig(e, "p1", paxos.RoleProposer))
+	nc := client(t, e)
+	release := make(chan struct{})
+	var handled atomic.Int64
+	sub, err := p.Subscribe(Interest{Kinds: LeaderKinds(), Log: "orders"}, func(*paxos.Envelope) {
+		<-release
+		handled.Add(1)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.flush(t)
+	const n = 100
+	for range n {
+		if err := nc.Publish("paxos.main.orders.append", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- sub.Stop(testContext(t)) }()
+	eventually(t, "the broker to know", func() bool {
+		_, err := nc.Request("paxos.main.orders.append", nil, 10*time.Millisecond)
+		return errors.Is(err, nats.ErrNoResponders)
+	})
+	close(release)
+	if err := <-done; err != nil || handled.Load() < n {
+		t.Errorf("%d of %d handled, %v", handled.Load(), n, err)
+	}
+}
+
+// TestStopWaitsForARunningHandler, even where its context has ended: what the owner frees afterwards is in nobody's hands.
+func TestStopWaitsForARunningHandler(t *testing.T) {
+	e := startBroker(t, EmbeddedConfig{})
+	p := join(t, testConfig(e, "p1", paxos.RoleProposer))
+	running, release := make(chan struct{}), make(chan struct{})
+	var handled atomic.Int64
+	sub, err := p.Subscribe(Interest{Kinds: LeaderKinds(), Log: "orders"}, func(*paxos.Envelope) {
+		if handled.Add(1) == 1 {
+			close(running)
+		}
+		<-release
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.flush(t)
+	nc := client(t, e)
+	for range 10 {
+		if err := nc.Publish("paxos.main.orders.append", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-running
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	done := make(chan error, 1)
+	go func() { done <- sub.Stop(ended) }()
+	select {
+	case <-done:
+		t.Error("Stop returned while the handler ran")
+	case <-time.After(20 * time.Millisecond):
+		close(release)
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	}
+	n := handled.Load()
+	p.flush(t)
+	if later := handled.Load(); later != n {
+		t.Errorf("the handler ran %d times after Stop", later-n)
+	}
+}
+
 // TestStopWhileAway: a subscription that ended while the broker was away does not come back with it.
 func TestStopWhileAway(t *testing.T) {
 	at := freeAddress(t)
@@ -339,22 +419,26 @@ func TestStopWhileAway(t *testing.T) {
 	}
 }
 
-// TestCloseSendsWhatIsQueued: a leader's last beacon leaves.
+// TestCloseSendsWhatIsQueued: a leader's last beacon leaves, whatever is before it in the queue.
 func TestCloseSendsWhatIsQueued(t *testing.T) {
 	e := startBroker(t, EmbeddedConfig{})
 	receiver := join(t, testConfig(e, "a1", paxos.RoleAcceptor))
-	receiver.subscribe(t, Interest{Kinds: []paxos.Kind{paxos.KindPrepare}})
+	receiver.subscribe(t, Interest{Kinds: []paxos.Kind{paxos.KindAccept}})
 	sender := join(t, testConfig(e, "p1", paxos.RoleProposer))
-	const n = 1000
+	value := make([]byte, 128<<10)
+	env := broadcast("p1", &paxos.Accept{Ballot: sampleBallot, Checksum: paxos.Sum(value), Value: value})
+	const n = 300
 	for i := range n {
-		sender.send(t, prepareAt(i+1))
+		msg[*paxos.Accept](&env).Slot = paxos.Slot(i + 1)
+		sender.send(t, env)
 	}
 	sender.Close(testContext(t))
 	eventually(t, "all of it", func() bool { return len(receiver.got()) == n })
-	if got := slots(receiver.got()); !slices.IsSorted(got) {
-		t.Error("order was lost")
+	for i, got := range receiver.got() {
+		if at := msg[*paxos.Accept](&got).Slot; at != paxos.Slot(i+1) {
+			t.Fatalf("message %d is for slot %d: order was lost", i, at)
+		}
 	}
-	env := prepareAt(1)
 	if err := sender.Send(&env); !errors.Is(err, ErrDisconnected) {
 		t.Errorf("sent after Close: %v", err)
 	}
@@ -435,6 +519,30 @@ func greet(c net.Conn) {
 		if strings.HasPrefix(line, "PING") {
 			_, _ = io.WriteString(c, "PONG\r\n")
 			return
+		}
+	}
+}
+
+// TestN5ConnectionOptions pins what the protocol asks of the client library.
+func TestN5ConnectionOptions(t *testing.T) {
+	e := startBroker(t, EmbeddedConfig{})
+	p := join(t, testConfig(e, "p1", paxos.RoleProposer))
+	if p.bulk.nc == p.control.nc {
+		t.Error("one connection for everything")
+	}
+	for _, l := range []*link{p.bulk, p.control} {
+		o := l.nc.Opts
+		if o.ReconnectBufSize != -1 || o.MaxReconnect != -1 || !o.AllowReconnect || !o.NoEcho || !o.IgnoreAuthErrorAbort {
+			t.Errorf("%s: %+v", l.name, o)
+		}
+		if wait := o.ReconnectWait + max(o.ReconnectJitter, o.ReconnectJitterTLS); wait > 50*time.Millisecond {
+			t.Errorf("%s reconnects after %s", l.name, wait)
+		}
+		if o.PingInterval < 2*time.Second || o.PingInterval > 5*time.Second || o.MaxPingsOut != 2 {
+			t.Errorf("%s pings every %s, may miss %d", l.name, o.PingInterval, o.MaxPingsOut)
+		}
+		if !strings.Contains(o.Name, "proposer p1 "+l.name) {
+			t.Errorf("connection name %q", o.Name)
 		}
 	}
 }

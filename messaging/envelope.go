@@ -16,7 +16,7 @@ const (
 
 	versionAt  = 4
 	checksumAt = 8
-	coveredAt  = 16 // the checksum covers everything from here
+	coveredAt  = 16 // the checksum covers what is from here: see sum
 	kindAt     = 16
 	flagsAt    = 17
 	genesisAt  = 20
@@ -61,7 +61,19 @@ func putHeader(b []byte, h header, body int) {
 }
 
 // putSum fills in the checksum.
-func putSum(b []byte) { binary.BigEndian.PutUint64(b[checksumAt:], xxhash.Sum64(b[coveredAt:])) }
+func putSum(b []byte) { binary.BigEndian.PutUint64(b[checksumAt:], sum(b)) }
+
+// sum returns the checksum of the envelope b. It covers everything after itself, except a tail whose pieces have their checksums in the
+// body: values are large, many receive them, and all of them check those.
+func sum(b []byte) uint64 {
+	end := len(b)
+	switch paxos.Kind(b[kindAt]) {
+	case paxos.KindAccept, paxos.KindVotesAnswer:
+		end = min(end, EnvelopeBytes+int(binary.BigEndian.Uint32(b[lengthAt:])))
+	default:
+	}
+	return xxhash.Sum64(b[coveredAt:end])
+}
 
 // cutHeader reads the envelope of b and returns its body and tail, which alias b.
 func cutHeader(b []byte) (h header, body, tail []byte, err error) {
@@ -76,7 +88,7 @@ func cutHeader(b []byte) (h header, body, tail []byte, err error) {
 		return h, nil, nil, fmt.Errorf("%w: %d, this build knows %d", ErrVersion, b[versionAt], wireVersion)
 	case b[versionAt+1] != 0 || b[versionAt+2] != 0 || b[versionAt+3] != 0:
 		return h, nil, nil, fmt.Errorf("%w: reserved bytes are set", ErrVersion)
-	case binary.BigEndian.Uint64(b[checksumAt:]) != xxhash.Sum64(b[coveredAt:]):
+	case binary.BigEndian.Uint64(b[checksumAt:]) != sum(b):
 		return h, nil, nil, fmt.Errorf("%w: of the envelope", ErrChecksum)
 	case b[flagsAt] != 0 || b[flagsAt+1] != 0 || b[flagsAt+2] != 0:
 		return h, nil, nil, fmt.Errorf("%w: unknown flags", ErrVersion)

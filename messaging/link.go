@@ -27,6 +27,7 @@ type link struct {
 	epoch atomic.Uint64
 	since atomic.Int64 // time.Time of the last (re)connect, in Unix nanoseconds
 	dials atomic.Uint64
+	busy  atomic.Int32 // writes to the socket under way
 	told  atomic.Int64 // when waiting was last told, in Unix nanoseconds
 
 	mu         sync.Mutex // orders callbacks against close
@@ -61,6 +62,8 @@ func (c *noticing) Read(b []byte) (int, error) {
 
 // Write marks the link down on an error: a message may be cut in half.
 func (c *noticing) Write(b []byte) (int, error) {
+	c.link.busy.Add(1)
+	defer c.link.busy.Add(-1)
 	n, err := c.Conn.Write(b)
 	if err != nil {
 		c.link.broke(c.dial)
@@ -95,6 +98,9 @@ func (l *link) broke(dial uint64) {
 		l.down()
 	}
 }
+
+// idle reports whether nothing is being written to the socket: then the client library takes a message without waiting.
+func (l *link) idle() bool { return l.busy.Load() == 0 }
 
 func (l *link) down() {
 	if l.up.CompareAndSwap(true, false) {

@@ -292,6 +292,7 @@ func TestRulesOfRequests(t *testing.T) {
 		{"live-answer", "unknown phase", func(e *paxos.Envelope) { msg[*paxos.LiveAnswer](e).Phase = 9 }, ErrMalformed},
 		{"ident", "unknown role", func(e *paxos.Envelope) { msg[*paxos.Ident](e).Role = 9 }, ErrMalformed},
 		{"ident", "nameless role", func(e *paxos.Envelope) { e.From, msg[*paxos.Ident](e).Asker = "", "" }, ErrMalformed},
+		{"ident-answer", "unknown role", func(e *paxos.Envelope) { msg[*paxos.IdentAnswer](e).Role = 9 }, ErrMalformed},
 		{"ident-answer", "no cluster", func(e *paxos.Envelope) { msg[*paxos.IdentAnswer](e).Cluster = "" }, ErrMalformed},
 		{"ident-answer", "unknown state", func(e *paxos.Envelope) { msg[*paxos.IdentAnswer](e).Logs[0].State = 9 }, ErrMalformed},
 		{"ident-answer", "long version", func(e *paxos.Envelope) {

@@ -107,9 +107,10 @@ func (s *Subscription) abandon() error {
 	return errors.Join(errs...)
 }
 
-// Stop ends the subscription. When it returns, the handler does not run and is never called again. When it returns nil,
-// moreover every message that the broker had sent before was handed over: nothing was lost in between. An error says that ctx, or
-// the connection, ended first, and that messages on their way may be lost.
+// Stop ends the subscription. When it returns, the handler does not run and is never called again: it waits for one that is running, whatever
+// ctx says. When it returns nil, moreover every message that the broker had sent before was handed over: nothing was
+// lost in between. An error says that ctx, or the connection, ended first, and that messages on their way may be lost.
+// It must not be called from the handler, nor by whoever the handler waits for.
 func (s *Subscription) Stop(ctx context.Context) error {
 	lost := make([]uint64, len(s.subs)) // the client library forgets with the subscription
 	for i, x := range s.subs {

@@ -70,7 +70,7 @@ func (t *Transport) open(ctx context.Context, l *link) error {
 	if err := l.connect(ctx); err != nil {
 		return err
 	}
-	l.out = newOutbox(t.cfg.QueueMessages, t.cfg.QueueBytes, l.publish)
+	l.out = newOutbox(t.cfg.QueueMessages, t.cfg.QueueBytes, l.publish, l.idle)
 	if _, err := t.listen(l, l.inbox.pattern(), func(m *nats.Msg) { t.receiveAnswer(l, m) }); err != nil {
 		return err
 	}
@@ -104,8 +104,9 @@ func (t *Transport) MaxPayload() int64 { return min(t.bulk.nc.MaxPayload(), t.co
 // Up reports whether both connections are up.
 func (t *Transport) Up() bool { return t.bulk.up.Load() && t.control.up.Load() }
 
-// Send encodes env and queues it on the connection that its kind, or Bulk, asks for. It does not wait for the network and
-// keeps no reference to env. An error means that nothing was sent: ErrDisconnected and ErrQueueFull are part of life
+// Send encodes env and queues it on the connection that its kind, or Bulk, asks for. It keeps no reference to env and does not wait for the
+// network: a small message goes straight to the client library if the socket is not being written to, which at worst, when
+// the broker stops reading at that moment, costs Config.Timeout once. An error means that nothing was sent: ErrDisconnected and ErrQueueFull are part of life
 // (everything in the protocol is sent again until answered), others show a mistake of the caller. All are counted.
 //
 // An answer to a request that left no reply subject goes nowhere, without error.

@@ -275,6 +275,10 @@ func TestN2RepliesWhereTheyDoNotBelong(t *testing.T) {
 	prepare := prepareAt(1)
 	batch := request("", 0, &paxos.Batch{Batch: []byte("b")})
 	const accept = "paxos.main.orders.accept.p1"
+	abused, err := nc.SubscribeSync(accept)
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := uint64(0)
 	for _, m := range []*nats.Msg{
 		{Subject: "paxos.main.orders.prepare.p1", Reply: "_INBOX.x", Data: encodeUnchecked(t, &prepare)},
@@ -296,6 +300,12 @@ func TestN2RepliesWhereTheyDoNotBelong(t *testing.T) {
 	p.flush(t)
 	if got := p.got(); len(got) != 0 {
 		t.Errorf("taken: %+v", got)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := abused.Pending(); n != 0 || err != nil {
+		t.Errorf("%d answers published as p1's accepts, %v", n, err)
 	}
 	// Without a reply, an append and a batch are taken; nobody is answered.
 	for _, m := range []*nats.Msg{
