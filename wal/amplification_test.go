@@ -58,7 +58,7 @@ func openBig(t testing.TB, dir string) *Votes {
 func TestLearnerWritesEachByteAboutTwice(t *testing.T) {
 	payload, size := 256<<20, 20_000
 	if testing.Short() {
-		payload = 128 << 20
+		payload = 64 << 20
 	}
 	c, err := OpenChosen(t.TempDir(), Want{Cluster: "main", Owner: "l1"}, Options{MemTableBytes: 32 << 20})
 	if err != nil {

@@ -149,7 +149,7 @@ func TestSubmitWaitsWhenTooMuchIsQueued(t *testing.T) {
 	}
 	apply(t, v, stateRecord())
 	slow.hold()
-	const callers, each = 4, 80
+	const callers, each = 4, 30
 	var submitted, finished sync.WaitGroup
 	var mu sync.Mutex
 	count := 0

@@ -95,17 +95,19 @@ func (s *store) lockFolder() error {
 		s.lock = lock
 		return nil
 	}
-	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) && s.lockExists() ||
-		err.Error() == "lock held by current process" {
+	if lockHeld(err) {
 		return fmt.Errorf("%w: another process holds %s", ErrInUse, s.opts.FS.PathJoin(s.engineDir(), "LOCK"))
 	}
 	return err
 }
 
-// lockExists tells a lock that is held (some systems say "access denied") from a folder that may not be written.
-func (s *store) lockExists() bool {
-	ok, err := exists(s.opts.FS, s.opts.FS.PathJoin(s.engineDir(), "LOCK"))
-	return ok && err == nil
+// lockHeld tells a lock that another holds from a lock file that may not be written, which comes with its path.
+func lockHeld(err error) bool {
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return false
+	}
+	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) || err.Error() == "lock held by current process"
 }
 
 // readIdentity returns the identity of a store that was made; found is false for a folder in which none was, or not to
