@@ -35,8 +35,9 @@ func newLog(c *Client, name string) *Log {
 // Name returns the log's name.
 func (l *Log) Name() string { return l.name }
 
-// Append appends entries, together and in order, and returns once they can no longer be lost. Calls of one Client are appended in the
-// order in which they began, whichever goroutine makes them, each exactly once, whatever becomes of leaders meanwhile.
+// Append appends entries, together and in order, and returns once they can no longer be lost: each exactly once, whatever becomes of
+// leaders meanwhile. A call that begins after another of the same Client has returned comes after it in the log; so do, in one
+// session, calls that overlap, in the order in which they got into the buffer.
 //
 // It tries until ctx ends; give it a deadline. Then the error is ErrRefused where the entries certainly are not in the log,
 // else ErrUnknown. All entries of one call must fit one batch: see ErrTooLarge.
