@@ -79,7 +79,7 @@ func (s *Sequencer) decide(b *value.Batch, o *Outcome) {
 // Checks that depend on what follows a known duplicate are not made: it reports true only for outcomes that are final,
 // those of a batch that was decided before.
 func (s *Sequencer) Advise(b *value.Batch) (Outcome, bool) {
-	o := Outcome{Kind: value.ItemBatch, Session: b.Session, Number: b.Number, Checksum: b.Checksum, Plain: b.Plain, Last: s.last}
+	o := Outcome{Kind: value.ItemBatch, Session: b.Session, Number: b.Number, Checksum: b.Checksum, Plain: b.Plain, Last: s.last, MessageID: b.MessageID != ""}
 	if !b.Session.IsZero() {
 		sess := s.sessions.byID[b.Session]
 		if sess == nil || b.Number > sess.last {
