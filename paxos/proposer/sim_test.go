@@ -115,15 +115,28 @@ func TestSimulatedColdStart(t *testing.T) {
 
 // TestSimulatedFailover: the leader dies, and a standby serves within 300 ms.
 func TestSimulatedFailover(t *testing.T) {
+	adopted, fetched := 0, 0
+	defer func() {
+		t.Logf("adopted %d values, fetched %d", adopted, fetched)
+		if fetched*10 > adopted {
+			t.Errorf("fetched %d of %d adopted values: standbys should hold most (PROTOCOL A6)", fetched, adopted)
+		}
+	}()
 	for seed := uint64(1); seed <= 20; seed++ {
 		w := cluster(t, seed, 2, 64)
 		w.runUntil(600*paxos.Millisecond, "a leader serves", func() bool { return w.leader() != nil })
-		w.addClient("c1", false, 400)
+		for i := range 8 {
+			w.addClient(fmt.Sprintf("c%d", i+1), false, 60)
+		}
 		w.run(300 * paxos.Millisecond)
+		died := w.now
 		w.leader().crash()
 		w.runUntil(300*paxos.Millisecond, "another leader serves", func() bool { return w.leader() != nil })
+		t.Logf("seed %d: served again after %d ms", seed, w.now.Sub(died)/paxos.Millisecond)
 		w.runUntil(20*paxos.Second, "all acknowledged", w.settled)
 		w.judge()
+		adopted += w.events[paxos.EventAdopted]
+		fetched += w.fetched
 	}
 }
 
