@@ -50,11 +50,13 @@ func decodeStored(val, meta []byte, first paxos.Offset, stamp paxos.Stamp) ([]pa
 		return nil, err
 	}
 	var bs []paxos.ReadBatch
+	next := uint64(0)
 	for len(meta) > 0 {
 		item, n := binary.Uvarint(meta)
-		if n <= 0 || item >= uint64(len(v.Items)) {
+		if n <= 0 || item < next || item >= uint64(len(v.Items)) {
 			return nil, errSlotMeta
 		}
+		next = item + 1
 		meta = meta[n:]
 		count, n := binary.Uvarint(meta)
 		if n <= 0 || count == 0 || count > paxos.MaxBatchEntries {

@@ -56,6 +56,7 @@ type view struct {
 	chunks  []chunk
 	before  paxos.Hash
 	bytes   int
+	limit   int // of bytes: tailBytes
 	stored  paxos.Slot // the store holds every slot through it
 	changed chan struct{}
 	waiting bool
@@ -63,7 +64,7 @@ type view struct {
 }
 
 func newView(log string, g paxos.GenesisID, b beginning) *view {
-	return &view{log: log, genesis: g, beginning: b, before: b.hash, stored: b.through, changed: make(chan struct{})}
+	return &view{log: log, genesis: g, beginning: b, before: b.hash, limit: tailBytes, stored: b.through, changed: make(chan struct{})}
 }
 
 // push adds the next sequenced slot.
@@ -91,7 +92,7 @@ func (v *view) storedThrough(t paxos.Slot) {
 // evict drops the oldest chunks past the bound. What is left is not moved: append does that when it has used up the memory.
 func (v *view) evict() {
 	n := 0
-	for n < len(v.chunks) && v.bytes > tailBytes && v.chunks[n].slot <= v.stored {
+	for n < len(v.chunks) && v.bytes > v.limit && v.chunks[n].slot <= v.stored {
 		v.bytes -= v.chunks[n].cost()
 		v.before = v.chunks[n].hash
 		n++
