@@ -221,6 +221,7 @@ func TestRulesOfVotes(t *testing.T) {
 	breakRules(t, []rule{
 		{"promise", "range backwards", func(e *paxos.Envelope) { msg[*paxos.Promise](e).To = 10 }, ErrMalformed},
 		{"promise", "slot 0", func(e *paxos.Envelope) { msg[*paxos.Promise](e).From = 0 }, ErrMalformed},
+		{"promise", "no ballot", func(e *paxos.Envelope) { m := msg[*paxos.Promise](e); m.Ballot, m.Votes = paxos.Ballot{}, nil }, ErrMalformed},
 		{"promise", "empty range backwards", func(e *paxos.Envelope) { m := msg[*paxos.Promise](e); m.To, m.Votes = 10, nil }, ErrMalformed},
 		{"promise", "empty range from slot 0", func(e *paxos.Envelope) { m := msg[*paxos.Promise](e); m.From, m.Votes = 0, nil }, ErrMalformed},
 		{"promise", "vote below the range", func(e *paxos.Envelope) { votes(e)[0].Slot = 10 }, ErrMalformed},

@@ -223,6 +223,19 @@ func sumOnly(b []byte) []byte {
 	return c
 }
 
+// TestEncodeRefusesWhatHasNoEnvelope: plain requests, their answers, and what never travels.
+func TestEncodeRefusesWhatHasNoEnvelope(t *testing.T) {
+	for _, m := range []paxos.Message{nil, &paxos.Append{}, &paxos.Get{From: 1, Max: 1}, &paxos.GetAnswer{}, &paxos.NoResponders{}} {
+		env := paxos.Envelope{Log: "orders", Genesis: sampleGenesis, Reply: "e_INBOX.x", Msg: m}
+		if m != nil && !m.Kind().IsAnswer() {
+			env.Reply = ""
+		}
+		if b, err := Encode([]byte("x"), &env); !errors.Is(err, ErrUnknownKind) || string(b) != "x" {
+			t.Errorf("%T: %q, %v", m, b, err)
+		}
+	}
+}
+
 // TestDecodeUnknownFieldsAreSkipped: a later version may add fields.
 func TestDecodeUnknownFieldsAreSkipped(t *testing.T) {
 	s := samples()[0]
