@@ -184,6 +184,11 @@ func (c *cluster) add(name, web string, args ...string) {
 
 // close ends every process, and prints the ends of their logs if the test failed.
 func (c *cluster) close() {
+	if c.t.Failed() {
+		if out, stderr, _ := c.run(nil, "status", "--json", "--timeout", "3s"); out != "" || stderr != "" {
+			c.t.Logf("--- status\n%s%s", out, stderr)
+		}
+	}
 	for i := len(c.order) - 1; i >= 0; i-- {
 		p := c.procs[c.order[i]]
 		p.signal(syscall.SIGCONT)

@@ -28,6 +28,7 @@ const (
 type spaceWatch struct {
 	mu      sync.Mutex
 	full    bool
+	flushed uint64 // write number at the newest flush that was asked for
 	ballast ballast
 }
 
@@ -50,8 +51,19 @@ func (s *store) Space() (Space, error) {
 	sp.Why = s.whyFull(&sp, w.full)
 	sp.Full = sp.Why != ""
 	w.full = sp.Full
+	s.makeRoom(&sp)
 	sp.Ballast, err = s.keepBallast(&sp)
 	return sp, err
+}
+
+// makeRoom has a full store write its memory to tables, if anything was written since it last did: deletes of what was trimmed free
+// nothing while they are in memory, and a store that refuses batches would never fill its memory by itself.
+func (s *store) makeRoom(sp *Space) {
+	if n := s.durable.Load(); sp.Full && n != s.space.flushed {
+		if _, err := s.db.AsyncFlush(); err == nil {
+			s.space.flushed = n
+		}
+	}
 }
 
 // whyFull is empty unless the store is full.
