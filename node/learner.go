@@ -57,11 +57,17 @@ type Learner struct {
 	order       []*learnerLog // by log name
 
 	// Of the turn that runs.
-	records []paxos.Record
-	envs    []paxos.Envelope
-	out     paxos.Output
-	events  []paxos.Event
-	durable []prefix
+	envs   []paxos.Envelope
+	out    paxos.Output
+	events []paxos.Event
+
+	// What was taken and gathers over turns.
+	records       []paxos.Record
+	durable       []prefix      // how far each log goes with it
+	gatheredSince paxos.Instant // 0: none
+	weighed       int           // records counted in weight
+	weight        int           // their bytes
+	ending        bool          // commit at once: the service is about to end
 
 	mu    sync.Mutex
 	views map[paxos.GenesisID]*view
@@ -234,7 +240,10 @@ func (s *Learner) Reconnected() {
 // Stop ends every stream, so that readers go elsewhere, then the service, started or not, and waits for its goroutines.
 func (s *Learner) Stop() {
 	s.streams.close()
-	s.once.Do(func() { close(s.stop) })
+	s.once.Do(func() {
+		ask(&s.loop, func() bool { s.ending = true; return true })
+		close(s.stop)
+	})
 	s.loop.end()
 	s.jobs.close()
 	s.wg.Wait()
@@ -281,7 +290,15 @@ func (s *Learner) tick() {
 	s.heard.tick(now, &s.out)
 }
 
-// flush ends a turn: one group of records over all logs; what it makes durable is reported after.
+// A keeper reports at most every 100 ms and nobody waits for a learner's sync, so that what it takes gathers for a while: a sync for
+// each slot would only compete with the acceptors' for the disk. What a crash loses is fetched again.
+const (
+	gatherFor   = 50 * paxos.Millisecond
+	gatherBytes = 1 << 20
+)
+
+// flush ends a turn: what may leave leaves, and what was gathered long enough becomes one group of records over all logs; what it
+// makes durable is reported after.
 func (s *Learner) flush() {
 	for _, g := range s.order {
 		g.settle()
@@ -290,7 +307,34 @@ func (s *Learner) flush() {
 	observe(s.cfg.Observer, paxos.RoleLearner, s.cfg.Name, s.events)
 	s.commits.leave(s.envs)
 	s.commits.leave(s.out.Now)
-	// A log's state comes before what it holds.
+	clear(s.envs)
+	clear(s.events)
+	s.envs, s.events = s.envs[:0], s.events[:0]
+	if s.gathered() || len(s.out.Records) > 0 || len(s.out.After) > 0 {
+		s.commit()
+	}
+	s.out.Reset()
+}
+
+// gathered reports whether what was taken has waited long enough, or is enough.
+func (s *Learner) gathered() bool {
+	if len(s.records) == 0 {
+		return false
+	}
+	now := s.cfg.Clock.Now()
+	if s.gatheredSince == 0 {
+		s.gatheredSince = now
+	}
+	bytes := 0
+	for i := s.weighed; i < len(s.records); i++ {
+		bytes += len(s.records[i].Value) + len(s.records[i].Body)
+	}
+	s.weighed, s.weight = len(s.records), s.weight+bytes
+	return s.ending || s.weight >= gatherBytes || now.Sub(s.gatheredSince) >= gatherFor
+}
+
+// commit submits everything that was gathered. A log's state comes before what it holds.
+func (s *Learner) commit() {
 	s.out.Records = append(s.out.Records, s.records...)
 	var done func()
 	if len(s.durable) > 0 {
@@ -299,10 +343,8 @@ func (s *Learner) flush() {
 	}
 	s.commits.submit(s.out.Records, s.out.After, done)
 	clear(s.records)
-	clear(s.envs)
-	clear(s.events)
-	s.records, s.envs, s.events, s.durable = s.records[:0], s.envs[:0], s.events[:0], s.durable[:0]
-	s.out.Reset()
+	s.records, s.durable = s.records[:0], s.durable[:0]
+	s.gatheredSince, s.weighed, s.weight = 0, 0, 0
 }
 
 // settled is told by the store that a turn's slots are durable.
