@@ -50,6 +50,11 @@ func (s *sessions) open(id paxos.SessionID) {
 
 func (s *sessions) push(n *session) {
 	s.byID[n.id] = n
+	s.link(n)
+}
+
+// link makes n the most recently used.
+func (s *sessions) link(n *session) {
 	n.older, n.newer = s.newest, nil
 	if s.newest != nil {
 		s.newest.newer = n
@@ -77,7 +82,7 @@ func (s *sessions) touch(id paxos.SessionID) *session {
 	n := s.byID[id]
 	if n != nil && s.newest != n {
 		s.unlink(n)
-		s.push(n)
+		s.link(n)
 	}
 	return n
 }

@@ -25,7 +25,7 @@ const stateVersion = 1
 // State returns the canonical encoding of the state after Through.
 func (s *Sequencer) State() []byte {
 	le := binary.LittleEndian
-	b := []byte{stateVersion}
+	b := append(make([]byte, 0, s.stateSize()), stateVersion)
 	b = le.AppendUint64(b, uint64(s.through))
 	b = le.AppendUint64(b, uint64(s.last))
 	b = le.AppendUint64(b, uint64(s.stamp))
@@ -42,6 +42,19 @@ func (s *Sequencer) State() []byte {
 	}
 	b = s.sessions.encode(b)
 	return s.ids.encode(b)
+}
+
+// stateSize is about the bytes of State: megabytes, where a log is full, which should not be moved as they grow.
+func (s *Sequencer) stateSize() int {
+	const head, membership, member, session, outcome, id = 256, 20, 1 + paxos.MaxNameBytes + 16, 24, 29, 14 + 36
+	n := head + member*(len(s.onRecord)+len(s.keepers.Members)) + id*len(s.ids.ring)
+	for _, m := range s.members {
+		n += membership + member*len(m.Acceptors)
+	}
+	for x := s.sessions.oldest; x != nil; x = x.newer {
+		n += session + outcome*len(x.ring)
+	}
+	return n
 }
 
 func (s *sessions) encode(b []byte) []byte {
