@@ -85,3 +85,15 @@ func TestQ6LevelOnlyRises(t *testing.T) {
 		}
 	}
 }
+
+// TestQ6UnknownStopsThoughDropped: a slot is read whole before its origin is judged. What a newer build would make of an unknown item is
+// not for this one to say, be it composed below the term.
+func TestQ6UnknownStopsThoughDropped(t *testing.T) {
+	r := newRig(t)
+	r.at(5, commandItem(&value.TermStart{}))
+	for _, it := range []value.Item{{Kind: value.ItemCommand, Body: []byte{99}}, commandItem(&value.SetLevel{Level: paxos.FormatLevel + 1})} {
+		if _, err := r.try(ballot(4), 0, it); !errors.Is(err, ErrUpgrade) {
+			t.Fatalf("error %v, want %v", err, ErrUpgrade)
+		}
+	}
+}

@@ -79,9 +79,6 @@ func (r *Reader) U64() uint64 {
 	return 0
 }
 
-// Short reads a string of at most 255 bytes.
-func (r *Reader) Short() string { return string(r.Take(int(r.U8()))) }
-
 // Name reads a node's name, or none. Nothing is longer than a name may be, so that the largest command and a value's head
 // have a bound.
 func (r *Reader) Name() string {
