@@ -123,7 +123,8 @@ func corpus(t *testing.T) map[string][][]byte {
 	check := r.stable(10, true, "l1", "l2").State
 	return map[string][][]byte{
 		"FuzzRestore": {
-			{}, set(state, 0, 2), state[:len(state)-1], set(state, 1, 0xff), set(state, 25, 9), set(state, len(state)-1, 0xff),
+			{},
+			set(state, 0, 2), state[:len(state)-1], set(state, 1, 0xff), set(state, 25, 9), set(state, len(state)-1, 0xff),
 			append(bytes.Clone(state), 0),
 		},
 		"FuzzCheckpoint": {{}, {0, 0, 0, 0}, {0xff, 0xff, 0xff, 0xff}, check[:len(check)-1], set(check, 4, 0xff)},

@@ -85,11 +85,22 @@ func TestRunningHashByHand(t *testing.T) {
 	zeros := func(n int) []byte { return make([]byte, n) }
 	h1 := sha256.Sum256(bytes.Join([][]byte{
 		h0[:],
-		{1}, zeros(7), // t
+		{1},
+		zeros(7), // t
 		v[:],
-		{2, 1}, zeros(6), // stamp
-		{1}, zeros(12), zeros(8), {1}, zeros(7), {2}, zeros(3), // appended; no session, no number; first 1, count 2
-		{10}, {1}, zeros(7), {1}, zeros(3), zeros(8), zeros(8), zeros(4), // opened; session 1/1
+		{2, 1},
+		zeros(6), // stamp
+		{1},
+		zeros(12), zeros(8),
+		{1},
+		zeros(7),
+		{2},
+		zeros(3), // appended; no session, no number; first 1, count 2
+		{10},
+		{1},
+		zeros(7),
+		{1},
+		zeros(3), zeros(8), zeros(8), zeros(4), // opened; session 1/1
 	}, nil))
 	if a.Hash != paxos.Hash(h1) {
 		t.Fatalf("h(1) is %x, want %x", a.Hash, h1)

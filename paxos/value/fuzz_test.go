@@ -138,18 +138,24 @@ func corpus() map[string][][]byte {
 	max32 := []byte{0xff, 0xff, 0xff, 0xff}
 	return map[string][][]byte{
 		"FuzzDecodeValue": {
-			{}, set("value", 0, 2), cut("value", 1), set("value", 17, 65), set("noop", len(all["noop"])-4, max32...),
+			{},
+			set("value", 0, 2), cut("value", 1), set("value", 17, 65), set("noop", len(all["noop"])-4, max32...),
 			append(bytes.Clone(all["noop"]), 0),
 		},
 		"FuzzDecodeBatch": {
 			{}, set("batch", 0, 2), set("batch", 1, 0xff), set("batch", 22, max32...), set("batch", 34, 0xff, 0xff), cut("batch_tail", 1),
 		},
 		"FuzzFrames": {
-			{}, cut("frames", 1), set("frames", 0, max32...), set("frames", 4, 0xff, 0xff), set("frames", 6, 0xff, 0xff), {1, 0, 0, 0, 0},
+			{},
+			cut("frames", 1), set("frames", 0, max32...), set("frames", 4, 0xff, 0xff), set("frames", 6, 0xff, 0xff),
+			{1, 0, 0, 0, 0},
 			{2, 0, 0, 0, 1, 0},
 		},
 		"FuzzDecodeCommand": {
-			{}, {0}, {8}, set("command_open", 9, 65), set("command_stable", 41, 64), cut("command_stable", 1),
+			{},
+			{0},
+			{8},
+			set("command_open", 9, 65), set("command_stable", 41, 64), cut("command_stable", 1),
 			set("command_stable", len(all["command_stable"])-1, 2), set("command_setmembership", 27, 0xff), append([]byte{2}, 0),
 		},
 		"FuzzDecodeGenesis": {
