@@ -39,6 +39,22 @@ func newCommits(store Committer, send func(*paxos.Envelope), fail func(error), q
 	return &commits{store: store, send: send, fail: fail, quit: quit, room: make(chan struct{}, maxUnsettled)}
 }
 
+// enter waits until fewer turns wait for the store. It reports false when the service ends first: what is not written then was
+// never promised.
+func (c *commits) enter() bool {
+	select {
+	case c.room <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case c.room <- struct{}{}:
+		return true
+	case <-c.quit:
+		return false
+	}
+}
+
 // leave sends what may leave now.
 func (c *commits) leave(envs []paxos.Envelope) {
 	for i := range envs {
@@ -66,10 +82,8 @@ func (c *commits) submit(recs []paxos.Record, after []paxos.Envelope, done func(
 			return
 		}
 	}
-	select {
-	case c.room <- struct{}{}:
-	case <-c.quit:
-		return // the service ends: what is not written was never promised
+	if !c.enter() {
+		return
 	}
 	after = slices.Clone(after)
 	c.unsettled.Add(1)

@@ -67,7 +67,6 @@ type Learner struct {
 	gatheredSince paxos.Instant // 0: none
 	weighed       int           // records counted in weight
 	weight        int           // their bytes
-	ending        bool          // commit at once: the service is about to end
 
 	mu    sync.Mutex
 	views map[paxos.GenesisID]*view
@@ -100,6 +99,11 @@ func NewLearner(cfg LearnerConfig) *Learner {
 	s.loop.deliver = s.deliver
 	s.loop.tick = s.tick
 	s.loop.flush = s.flush
+	s.loop.last = s.commit // what was taken and not synced yet
+	s.loop.last = func() {
+		s.ending = true
+		s.flush()
+	}
 	return s
 }
 
@@ -240,10 +244,7 @@ func (s *Learner) Reconnected() {
 // Stop ends every stream, so that readers go elsewhere, then the service, started or not, and waits for its goroutines.
 func (s *Learner) Stop() {
 	s.streams.close()
-	s.once.Do(func() {
-		ask(&s.loop, func() bool { s.ending = true; return true })
-		close(s.stop)
-	})
+	s.once.Do(func() { close(s.stop) })
 	s.loop.end()
 	s.jobs.close()
 	s.wg.Wait()
@@ -330,7 +331,7 @@ func (s *Learner) gathered() bool {
 		bytes += len(s.records[i].Value) + len(s.records[i].Body)
 	}
 	s.weighed, s.weight = len(s.records), s.weight+bytes
-	return s.ending || s.weight >= gatherBytes || now.Sub(s.gatheredSince) >= gatherFor
+	return s.weight >= gatherBytes || now.Sub(s.gatheredSince) >= gatherFor
 }
 
 // commit submits everything that was gathered. A log's state comes before what it holds.

@@ -16,7 +16,9 @@ type loop struct {
 
 	deliver func(env *paxos.Envelope) // a message, for the core or a part of the service
 	tick    func()                    // time passed
+	last    func()                    // the loop ends; may be nil
 	flush   func()                    // end of a turn: hand over what the core asked for
+	last    func()                    // when the loop ends; may be nil
 }
 
 // post queues a function to run on the loop, and waits while the mailbox is full. It reports false once the loop ended.
@@ -86,6 +88,9 @@ func (l *loop) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			if l.last != nil {
+				l.last()
+			}
 			return
 		case <-ticker.C:
 			l.tick()

@@ -1,0 +1,129 @@
+package node
+
+import (
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/paxosd/paxosd/paxos"
+)
+
+func newTestHeard() (*heard, *paxos.Output) {
+	var r requests
+	return newHeard("l1", r.source(askerBeacons)), &paxos.Output{}
+}
+
+func beaconOf(number uint64, full bool) *paxos.Beacon {
+	return &paxos.Beacon{Proposer: "p1", Run: 7, Number: number, Full: full}
+}
+
+// TestN6MissedBeaconAsksForTheFullList: of an idle log the newest mark is told once; whoever missed it asks (L3), again until
+// answered, and not of a run that has fallen silent.
+func TestN6MissedBeaconAsksForTheFullList(t *testing.T) {
+	h, out := newTestHeard()
+	asked := func() int {
+		n := len(out.Now)
+		for _, env := range out.Now {
+			if m := env.Msg.(*paxos.Beacons); env.To != "p1" || env.ToRun != 7 || m.Run != 7 || env.Log != paxos.ProcessLog || askerOf(env.Request) != askerBeacons {
+				t.Fatalf("asked %+v", env)
+			}
+		}
+		out.Reset()
+		return n
+	}
+	now := paxos.Instant(1)
+	h.onBeacon(now, beaconOf(1, false), out)
+	h.onBeacon(now, beaconOf(2, false), out)
+	if asked() != 0 {
+		t.Fatal("asked though nothing was missed")
+	}
+	h.onBeacon(now, beaconOf(4, false), out)
+	if asked() != 1 {
+		t.Fatal("3 was missed")
+	}
+	h.onBeacon(now, beaconOf(5, false), out)
+	if asked() != 0 {
+		t.Fatal("asked twice at once")
+	}
+	now = now.Add(askBeaconsEvery)
+	h.onBeacon(now, beaconOf(6, false), out)
+	if asked() != 1 {
+		t.Fatal("not asked again")
+	}
+	h.onBeacon(now, beaconOf(4, true), out) // left before 5 and 6, which were heard
+	now = now.Add(askBeaconsEvery)
+	h.tick(now, out)
+	h.onBeacon(now, beaconOf(7, false), out)
+	if asked() != 0 {
+		t.Fatal("asked after the full list")
+	}
+	h.onBeacon(now, beaconOf(9, false), out)
+	asked()
+	for range 1000 {
+		now = now.Add(TickEvery)
+		h.tick(now, out)
+	}
+	if n := asked(); n != 3 {
+		t.Fatalf("asked %d times of a run that is silent for its time-out", n)
+	}
+	over := beaconOf(12, false)
+	over.Over = true
+	h.onBeacon(now, over, out)
+	if asked() != 0 {
+		t.Fatal("asked a run that is over")
+	}
+}
+
+func TestN6NewcomerAsksForTheFullList(t *testing.T) {
+	h, out := newTestHeard()
+	h.onBeacon(1, beaconOf(100, false), out)
+	if len(out.Now) != 1 {
+		t.Fatal("a learner that hears beacon 100 first knows nothing of the 99 before")
+	}
+	h.onBeacon(1, beaconOf(100, false), out)
+	h.onBeacon(1, &paxos.Beacon{Proposer: "p1", Run: 8, Number: 1}, out)
+	if len(out.Now) != 1 {
+		t.Fatal("asked a run of which everything was heard")
+	}
+}
+
+// TestN6EverythingIsHeardInTheEnd: beacons and full lists are lost, repeated and reordered in any way; if the learner is content,
+// it has heard the newest word on everything.
+func TestN6EverythingIsHeardInTheEnd(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h, out := newTestHeard()
+		got := make(map[uint64]bool)
+		newest := uint64(0)
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			n := rapid.Uint64Range(1, newest+3).Draw(t, "number")
+			full := rapid.IntRange(0, 9).Draw(t, "full") == 0
+			h.onBeacon(1, beaconOf(n, full), out)
+			newest = max(newest, n)
+			got[n] = true
+			for i := uint64(1); full && i <= n; i++ {
+				got[i] = true
+			}
+			r := h.runs[0]
+			for i := uint64(1); i <= r.number; i++ {
+				if !got[i] {
+					t.Fatalf("content through %d without %d", r.number, i)
+				}
+			}
+			if r.newest != newest {
+				t.Fatalf("newest %d, want %d", r.newest, newest)
+			}
+		}
+	})
+}
+
+func TestHeardRunsAreBounded(t *testing.T) {
+	h, out := newTestHeard()
+	for i := range 10 * maxHeardRuns {
+		h.onBeacon(paxos.Instant(i), &paxos.Beacon{Proposer: fmt.Sprint("p", i), Run: 1, Number: 1}, out)
+		h.onBeacon(paxos.Instant(i), &paxos.Beacon{Proposer: "p0", Run: 1, Number: uint64(i + 1)}, out)
+	}
+	if len(h.runs) != maxHeardRuns || h.runs[0].name != "p0" || h.runs[0].number != 10*maxHeardRuns {
+		t.Fatalf("%d runs, first %+v", len(h.runs), h.runs[0])
+	}
+}
