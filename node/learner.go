@@ -67,6 +67,7 @@ type Learner struct {
 	gatheredSince paxos.Instant // 0: none
 	weighed       int           // records counted in weight
 	weight        int           // their bytes
+	ending        bool          // commit at once: the service is about to end
 
 	mu    sync.Mutex
 	views map[paxos.GenesisID]*view
@@ -99,7 +100,6 @@ func NewLearner(cfg LearnerConfig) *Learner {
 	s.loop.deliver = s.deliver
 	s.loop.tick = s.tick
 	s.loop.flush = s.flush
-	s.loop.last = s.commit // what was taken and not synced yet
 	s.loop.last = func() {
 		s.ending = true
 		s.flush()
@@ -331,7 +331,7 @@ func (s *Learner) gathered() bool {
 		bytes += len(s.records[i].Value) + len(s.records[i].Body)
 	}
 	s.weighed, s.weight = len(s.records), s.weight+bytes
-	return s.weight >= gatherBytes || now.Sub(s.gatheredSince) >= gatherFor
+	return s.ending || s.weight >= gatherBytes || now.Sub(s.gatheredSince) >= gatherFor
 }
 
 // commit submits everything that was gathered. A log's state comes before what it holds.

@@ -16,7 +16,6 @@ type loop struct {
 
 	deliver func(env *paxos.Envelope) // a message, for the core or a part of the service
 	tick    func()                    // time passed
-	last    func()                    // the loop ends; may be nil
 	flush   func()                    // end of a turn: hand over what the core asked for
 	last    func()                    // when the loop ends; may be nil
 }

@@ -56,7 +56,7 @@ type view struct {
 	chunks  []chunk
 	before  paxos.Hash
 	bytes   int
-	limit   int // of bytes: tailBytes
+	limit   int        // of bytes: tailBytes
 	stored  paxos.Slot // the store holds every slot through it
 	changed chan struct{}
 	waiting bool
