@@ -13,7 +13,7 @@ const (
 	minValueLimit = 16 * KiB              // a batch needs room beside the headroom
 	maxPayloadCap = 64 * MiB              // the NATS server's own limit
 	minPayload    = minValueLimit + paxos.PayloadHeadroom
-	maxWindow     = 1 << 20 // slots; votes in it are kept in memory
+	maxWindow     = 1 << 16 // slots; what a genesis may say
 	maxSessions   = 1 << 20 // sessions are kept in memory and in every checkpoint
 	maxOutcomes   = 1 << 12
 	maxMessageIDs = 1 << 24
