@@ -92,7 +92,7 @@ func TestImpossible(t *testing.T) {
 		{"broker.max_payload=512KiB", `genesis.value_limit: 1008KiB does not fit into the broker's max_payload of 512KiB less 16KiB; lower it, or raise max_payload in the broker's configuration and broker.max_payload here`},
 		{"broker.max_pending=32MiB", `protocol.in_flight: 16MiB is more than a quarter of the broker's max_pending, 32MiB: the broker would cut the leader off`},
 		{"genesis.value_limit=1KiB", `genesis.value_limit: 1KiB is too small: want at least 16KiB`},
-		{"genesis.window=1", `genesis.window: 1 is not between 2 and 1048576 slots`},
+		{"genesis.window=1", `genesis.window: 1 is not between 2 and 65536 slots`},
 		{"protocol.in_flight=100KiB", `protocol.in_flight: 100KiB is too small: want at least 1008KiB; a full value must fit (genesis.value_limit)`},
 		{"protocol.beacon_every=80ms", `protocol.ask_after: 100ms is too short beside protocol.beacon_every: want at least 160ms`},
 		{"protocol.ask_after=1s", `protocol.timeout: 1s is not above protocol.ask_after, 1s`},

@@ -78,6 +78,12 @@ func (r *reading) heard() (lines []string) {
 		}
 		lines = append(lines, fmt.Sprintf("%s/%d#%d %s", env.Reply, m.Stream, m.Number, what))
 	}
+	// Streams are goroutines of their own: only the order within each means something.
+	slices.SortStableFunc(lines, func(a, b string) int {
+		a, _, _ = strings.Cut(a, "#")
+		b, _, _ = strings.Cut(b, "#")
+		return strings.Compare(a, b)
+	})
 	return lines
 }
 
