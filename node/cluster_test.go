@@ -183,7 +183,9 @@ func (s testChosen) OffsetSince(g paxos.GenesisID, at paxos.Stamp) (paxos.Offset
 	return x.First, ok, err
 }
 
-func (s testChosen) HashAt(g paxos.GenesisID, t paxos.Slot) (paxos.Hash, bool, error) { return s.Hash(g, t) }
+func (s testChosen) HashAt(g paxos.GenesisID, t paxos.Slot) (paxos.Hash, bool, error) {
+	return s.Hash(g, t)
+}
 
 func (s testChosen) CheckpointAt(g paxos.GenesisID, t paxos.Slot) (StoredCheckpoint, error) {
 	cp, ok, err := s.Checkpoint(g, t)
@@ -485,4 +487,3 @@ func (x *testClient) try(learners []string, from, to paxos.Offset, patience time
 		}
 	}
 }
-

@@ -167,6 +167,8 @@ type lateStore struct {
 	err     error // of Submit
 	readErr error
 	reads   int
+	// diverged is set by such a record.
+	diverged bool
 }
 
 type submitted struct {
@@ -218,6 +220,8 @@ func (s *lateStore) take(r *paxos.Record) {
 		})
 	case paxos.RecordCheckpoint:
 		s.points = append(s.points, StoredCheckpoint{Slot: r.Slot, Hash: r.Hash, Last: r.Last, State: r.Body})
+	case paxos.RecordDiverged:
+		s.diverged = true
 	default:
 	}
 }

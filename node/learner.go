@@ -476,7 +476,7 @@ func (src streamSource) offsetSince(since paxos.Stamp) (o paxos.Offset, here boo
 		o = min(o, stored)
 	}
 	// Where the first entry held is late enough, so may be ones before it.
-	return o, o > src.first || src.start <= 1 || src.beginning.stamp < since, nil
+	return o, o > src.first || src.start <= 1 || src.stamp < since, nil
 }
 
 // source returns where entries of a log are read, or nil where it is not served here.
