@@ -263,8 +263,12 @@ func TestValuesRespectsItsBoundAndItsCaller(t *testing.T) {
 		fail     error
 		want     string
 	}{
-		{3, 6, 0, nil, "[3 4 5 6]"}, {3, 100, 250, nil, "[3 4]"}, {3, 100, 1, nil, "[3]"},
-		{11, 20, 0, nil, "[]"}, {6, 3, 0, nil, "[]"}, {3, 6, 0, errStop, "[3]"},
+		{3, 6, 0, nil, "[3 4 5 6]"},
+		{3, 100, 250, nil, "[3 4]"},
+		{3, 100, 1, nil, "[3]"},
+		{11, 20, 0, nil, "[]"},
+		{6, 3, 0, nil, "[]"},
+		{3, 6, 0, errStop, "[3]"},
 	} {
 		got, err := read(x.from, x.to, x.max, x.fail)
 		if fmt.Sprint(got) != x.want || !errors.Is(err, x.fail) {

@@ -63,7 +63,10 @@ func TestA4TrimIsOneWriteWithItsDeletes(t *testing.T) {
 // PROTOCOL A10 and section 6: the durable states of a log.
 func TestA10LogStatesAreDurable(t *testing.T) {
 	for _, states := range [][]paxos.LogState{
-		{paxos.LogPrepared}, {paxos.LogPrepared, paxos.LogLive}, {paxos.LogPrepared, paxos.LogAborted}, {paxos.LogAborted},
+		{paxos.LogPrepared},
+		{paxos.LogPrepared, paxos.LogLive},
+		{paxos.LogPrepared, paxos.LogAborted},
+		{paxos.LogAborted},
 		{paxos.LogLive, paxos.LogRetired},
 	} {
 		fsys := vfs.NewCrashableMem()

@@ -116,7 +116,6 @@ type world struct {
 	log   *truth
 	steps []step
 	votes map[string]map[paxos.Slot]paxos.VoteValue // each acceptor's last vote in each slot
-	last  paxos.Ballot
 }
 
 // play draws a world of n slots.
