@@ -23,7 +23,8 @@ type broker struct {
 	cut   map[string]bool // hears and says nothing
 	ports map[string]*port
 	subs  []*sub
-	seen  func(to string, env *paxos.Envelope) // told of every delivery; may be nil
+	// refuse is what Subscribe fails with, if not nil.
+	refuse error
 }
 
 // port is one process at the broker. What is for it is delivered in order, by a goroutine of its own.
@@ -144,6 +145,9 @@ func (p *port) Send(env *paxos.Envelope) error {
 
 // Subscribe implements Subscriber.
 func (p *port) Subscribe(_ context.Context, log string, gen uint64, h func(*paxos.Envelope)) (func(context.Context) error, error) {
+	if p.b.refuse != nil {
+		return nil, p.b.refuse
+	}
 	s := &sub{p: p, log: log, gen: gen, h: h}
 	p.b.mu.Lock()
 	p.b.subs = append(p.b.subs, s)
@@ -255,9 +259,6 @@ func (b *broker) toLeaders(from *port, env *paxos.Envelope) {
 func (b *broker) to(p *port, env *paxos.Envelope) {
 	if p == nil || b.cut[p.name] || b.lose() {
 		return
-	}
-	if b.seen != nil {
-		b.seen(p.name, env)
 	}
 	p.queue = append(p.queue, env)
 	select {

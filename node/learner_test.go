@@ -445,3 +445,45 @@ func TestFailedStartEndsTheService(t *testing.T) {
 		t.Fatal("takes work")
 	}
 }
+
+// TestL2WithdrawnMarkIsForgotten: a ballot that its proposer withdrew vouches for nothing that comes after.
+func TestL2WithdrawnMarkIsForgotten(t *testing.T) {
+	for _, withdrawn := range []bool{false, true} {
+		s := newStepped(t)
+		g := s.atGenesis()
+		a := s.chainOf().entries(1, "a")
+		it := paxos.BeaconItem{Log: "orders", Genesis: s.gen.ID, Ballot: testOrigin, Chosen: 1, ChosenHash: a.Hash}
+		beacon := func(number uint64) {
+			s.turn(&paxos.Envelope{Log: paxos.ProcessLog, From: "p1", Msg: &paxos.Beacon{
+				Proposer: "p1", Run: 7, Number: number, Full: true, Items: []paxos.BeaconItem{it},
+			}})
+		}
+		beacon(1)
+		if it.Withdrawn = withdrawn; withdrawn {
+			beacon(2)
+		}
+		s.turn(&paxos.Envelope{Log: "orders", Genesis: s.gen.ID, From: "p1", Msg: &paxos.Accept{
+			Ballot: testOrigin, Slot: 1, Checksum: paxos.Sum(a.Value), Value: a.Value,
+		}})
+		if taken := g.view.marks().through == 1; taken == withdrawn {
+			t.Errorf("withdrawn %v: taken %v", withdrawn, taken)
+		}
+	}
+}
+
+// TestReconnectedKeeperReportsAgain: what it sent while it was away is lost, and an idle log makes it speak no more.
+func TestReconnectedKeeperReportsAgain(t *testing.T) {
+	s := newStepped(t)
+	s.atGenesis()
+	c := s.chainOf()
+	s.learns(c.entries(1, "a"))
+	s.pass(paxos.Second)
+	s.store.settle(s.store.pending())
+	s.pass(paxos.Span(60) * paxos.Second)
+	s.tr.take()
+	s.Reconnected()
+	s.pass(paxos.Second)
+	if got := s.reports(); len(got) == 0 {
+		t.Fatal("silent")
+	}
+}

@@ -78,7 +78,7 @@ func TestRestoreRefusesWhatContradictsItself(t *testing.T) {
 func reopened(t *testing.T, s *lateStore, l *StoredLog) *learnerLog {
 	t.Helper()
 	s.logs = []StoredLog{*l}
-	svc := NewLearner(LearnerConfig{Cluster: "main", Name: "l1", Store: s, Transport: newRecorder(), Learners: []string{"l1", "l2"}})
+	svc := NewLearner(LearnerConfig{Cluster: "main", Name: "l1", Incarnation: members("l1")[0].Incarnation, Store: s, Transport: newRecorder(), Learners: []string{"l1", "l2"}})
 	t.Cleanup(svc.Stop)
 	if err := svc.restore(); err != nil {
 		t.Fatal(err)
@@ -164,7 +164,9 @@ func TestL5DivergedCopyStaysUnserved(t *testing.T) {
 		if !g.view.marks().stopped || g.status().Stopped != l.Diverged {
 			t.Fatalf("served: %+v", g.status())
 		}
-		g.core.Sequencer().Keepers()
+		if g.core.Sequencer().Keepers().Index("l1", g.svc.cfg.Incarnation) < 0 {
+			t.Fatal("no keeper")
+		}
 		if g.tickReport(1 << 40); len(g.svc.envs) != 0 {
 			t.Fatal("reports")
 		}

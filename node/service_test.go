@@ -320,3 +320,48 @@ func TestA9SecondProcessOnOneStore(t *testing.T) {
 		}
 	})
 }
+
+// TestProposerBeginsAgain from a checkpoint: while it was cut off, every learner that holds the log's beginning was lost.
+func TestProposerBeginsAgain(t *testing.T) {
+	inBareCluster(t, func(c *cluster) {
+		c.marked()
+		c.startAll()
+		c.until("a leader serves", func() bool { return c.leader() != "" })
+		old := c.proposers[0]
+		if c.leader() == old {
+			old = c.proposers[1]
+		}
+		x := c.client()
+		defer x.close()
+		x.appendAll(1, 5)
+		c.b.setCut(old, true)
+		n := 5
+		for range 8 {
+			x.appendAll(n+1, n+5)
+			n += 5
+			time.Sleep(time.Second)
+		}
+		c.trimmed(20)
+		c.start("l3")
+		c.until("l3 has all", func() bool { return int(c.learner("l3").Last) == n })
+		c.kill("l1")
+		c.kill("l2")
+		c.b.setCut(old, false)
+		c.nodes[old].pr.OnConnection(true)
+		x.appendAll(n+1, n+5)
+		n += 5
+		c.until(old+" has caught up", func() bool {
+			st := c.nodes[old].pr.Status()
+			return len(st.Logs) == 1 && int(st.Logs[0].Last) == n
+		})
+	})
+}
+
+// TestFailedSubscriptionEndsTheLeader: one that nobody can reach makes way for another.
+func TestFailedSubscriptionEndsTheLeader(t *testing.T) {
+	inBareCluster(t, func(c *cluster) {
+		c.b.refuse = errGone
+		c.startAll()
+		c.until("the leader gives up", func() bool { return c.failure("p1") != nil || c.failure("p2") != nil })
+	})
+}

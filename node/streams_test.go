@@ -197,7 +197,7 @@ func TestStreamsOfTwoReaders(t *testing.T) {
 // TestRepeatedStartGrantsOnce: a broker may deliver the first message twice.
 func TestRepeatedStartGrantsOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *reading) {
-		start := paxos.Read{Stream: 1, From: 1, Credit: 1, MaxBytes: 1}
+		start := paxos.Read{Stream: 1, From: 1, Credit: paxos.ReadBatchBytes, MaxBytes: 1}
 		r.read("x", start)
 		r.read("x", start)
 		r.add("a")
@@ -302,8 +302,11 @@ func TestStoppingLearnerSendsReadersOn(t *testing.T) {
 		if !slices.Equal(got, []string{"idle/1#1 stopped", "poor/1#1 stopped"}) {
 			t.Fatalf("heard %q", got)
 		}
-		r.read("late", paxos.Read{Stream: 1, From: 1})
-		r.want("late/1#1 stopped")
+		r.store.readErr = errors.New("the store is closed by now")
+		r.read("late", paxos.Read{Stream: 1, Since: 1})
+		if r.want("late/1#1 stopped"); r.err != nil {
+			t.Fatal("a stream began")
+		}
 	})
 }
 
