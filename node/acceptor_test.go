@@ -26,7 +26,11 @@ func (s *votesStore) Scan(_ paxos.GenesisID, from, to paxos.Slot, _, _ int, _ bo
 	return slices.Clone(s.scanned), to, s.scanErr
 }
 
-func (s *votesStore) Full() (bool, error) { return false, s.fullErr }
+func (s *votesStore) Full() (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return false, s.fullErr
+}
 
 // voting is a running acceptor over a store that completes late.
 type voting struct {
