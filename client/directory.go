@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -172,7 +173,7 @@ func (k *known) constants(record []byte, maxPayload int64) {
 }
 
 // survey asks every learner of the cluster which logs it knows, and returns those that answered, in order of names. Given a
-// log it returns as soon as one learner that knows it has answered.
+// log it returns as soon as one learner that knows it has answered. Without a broker nobody answers; callers ask again.
 func (c *Client) survey(ctx context.Context, log string) ([]learner, error) {
 	in := make(chan *nats.Msg, maxLearners)
 	end, err := c.attach(func(_ uint64, msg *nats.Msg) {
@@ -186,7 +187,10 @@ func (c *Client) survey(ctx context.Context, log string) ([]learner, error) {
 	}
 	defer c.detach(end)
 	subject := micro.APIPrefix + "." + micro.InfoVerb.String() + "." + messaging.ServiceName(paxos.RoleLearner)
-	if err := c.nc.PublishRequest(subject, c.reply(end, 0), nil); err != nil {
+	switch err := c.nc.PublishRequest(subject, c.reply(end, 0), nil); {
+	case errors.Is(err, nats.ErrReconnectBufExceeded):
+		return nil, nil // the broker is away: nobody answers for now
+	case err != nil:
 		return nil, fmt.Errorf("look for learners: %w", err)
 	}
 	s := survey{c: c, end: end, names: make(map[string]bool)}

@@ -5,9 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/paxosd/paxosd/client"
 )
@@ -210,6 +215,45 @@ func TestSubscriberSurvivesReconnects(t *testing.T) {
 		fill(t, l, 300)
 	})
 	wg.Wait()
+}
+
+// gate is a dialer that reaches nobody until it is opened.
+type gate struct{ open atomic.Bool }
+
+func (g *gate) Dial(network, address string) (net.Conn, error) {
+	if !g.open.Load() {
+		return nil, syscall.ECONNREFUSED
+	}
+	return net.Dial(network, address)
+}
+
+// A reader that begins while the broker is away waits for it, as an append does.
+func TestReadingBeginsWithoutABroker(t *testing.T) {
+	c := newCluster(t)
+	c.learn("l1")
+	c.lead()
+	fill(t, c.client().Log("orders"), 9)
+	var g gate
+	nc := c.connect(nats.SetCustomDialer(&g), nats.RetryOnFailedConnect(true))
+	cl, err := client.New(t.Context(), nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	for _, err := range cl.Log("orders").Subscribe(deadline(t, 300*time.Millisecond), client.First()) {
+		if !errors.Is(err, client.ErrNoLearner) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v; want no learner by the deadline", err)
+		}
+	}
+	var readers sync.WaitGroup
+	readers.Go(func() { expect(t, cl.Log("orders").Subscribe(deadline(t, 2*wait), client.First()), 1, 9) })
+	readers.Go(func() {
+		if logs, err := cl.Logs(deadline(t, 2*wait)); err != nil || len(logs) != 1 {
+			t.Errorf("logs %v, %v", logs, err)
+		}
+	})
+	g.open.Store(true)
+	readers.Wait()
 }
 
 func TestSubscriptionEndsWithItsContext(t *testing.T) {
