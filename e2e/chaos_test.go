@@ -21,7 +21,7 @@ import (
 	"github.com/paxosd/paxosd/client"
 )
 
-// The size of the chaos test. PAXOSD_CHAOS_FAULTS makes it longer.
+// The size of the chaos test. CHAOS_FAULTS makes it longer.
 const (
 	sdkProducers   = 48
 	plainProducers = 16
@@ -53,7 +53,7 @@ func (h *history) ack(p string, offset uint64) {
 func TestChaos(t *testing.T) {
 	c := newCluster(t)
 	faults := defaultFaults
-	if s := os.Getenv("PAXOSD_CHAOS_FAULTS"); s != "" {
+	if s := os.Getenv("CHAOS_FAULTS"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
 			t.Fatal(err)

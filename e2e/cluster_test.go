@@ -35,14 +35,6 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := binary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
-	}
-	os.Exit(code)
-}
-
 // proc is one process of the cluster. Its arguments stay the same over restarts.
 type proc struct {
 	name string
@@ -50,9 +42,10 @@ type proc struct {
 	logs string // file that its output is appended to
 	http string // address of its HTTP listener; empty: none
 
-	mu  sync.Mutex
-	cmd *exec.Cmd
-	end chan struct{}
+	mu   sync.Mutex
+	cmd  *exec.Cmd
+	end  chan struct{}
+	code int // its last exit code; -1 if a signal ended it
 }
 
 // start runs the process, if it does not run.
@@ -82,7 +75,7 @@ func (p *proc) start(t testing.TB) {
 		_ = cmd.Wait()
 		_ = f.Close()
 		p.mu.Lock()
-		p.cmd = nil
+		p.cmd, p.code = nil, cmd.ProcessState.ExitCode()
 		p.mu.Unlock()
 		close(end)
 	}()
@@ -114,6 +107,33 @@ func (p *proc) stop(t testing.TB, s syscall.Signal) {
 		p.signal(syscall.SIGKILL)
 		<-end
 	}
+}
+
+// runs reports whether the process runs.
+func (p *proc) runs() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd != nil
+}
+
+// ended waits until the process ends by itself, and returns its exit code and all it said.
+func (p *proc) ended(t testing.TB, limit time.Duration) (code int, said string) {
+	t.Helper()
+	p.mu.Lock()
+	end := p.end
+	p.mu.Unlock()
+	select {
+	case <-end:
+	case <-time.After(limit):
+		t.Fatalf("%s did not end within %v", p.name, limit)
+	}
+	b, err := os.ReadFile(p.logs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.code, string(b)
 }
 
 // cluster is the eight processes of the shipped configuration.

@@ -78,6 +78,76 @@ func TestFullAcceptors(t *testing.T) {
 	})
 }
 
+// TestDiskWithoutRoom: an acceptor and a learner whose file systems are full end, and say why; appends and readers go on with the others.
+// With room again they start on the same store, and nothing is missing. Neither starts on a read-only file system.
+func TestDiskWithoutRoom(t *testing.T) {
+	c := newCluster(t, "--set", "disk.min_free=0")
+	log := c.sdk().Log("main")
+	victims := []string{"a3", "l2"}
+	for _, n := range victims {
+		c.procs[n].stop(t, syscall.SIGTERM)
+		mountSmall(t, filepath.Join(c.dir, n), "80m")
+		c.procs[n].start(t)
+	}
+	c.waitAppend(10 * time.Second)
+	var fillers []string
+	for _, n := range victims {
+		fillers = append(fillers, fillUp(t, filepath.Join(c.dir, n)))
+	}
+	payload := []byte(strings.Repeat("x", 100_000))
+	appended := 0
+	until(t, 60*time.Second, "both have ended", func() bool {
+		if _, err := log.Append(t.Context(), client.Entry{Payload: payload}); err != nil {
+			t.Fatal(err)
+		}
+		appended++
+		return !c.procs["a3"].runs() && !c.procs["l2"].runs()
+	})
+	for _, n := range victims {
+		if code, said := c.procs[n].ended(t, time.Second); code != 1 || !strings.Contains(lastLine(said), "no space left on device") {
+			t.Errorf("%s on a full disk: exit code %d: %s", n, code, lastLine(said))
+		} else {
+			t.Log(lastLine(said))
+		}
+	}
+	for _, f := range fillers {
+		if err := os.Remove(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range victims {
+		remount(t, filepath.Join(c.dir, n), true)
+		_, stderr, code := c.run(nil, c.procs[n].args...)
+		if code != 1 || !strings.Contains(stderr, "read-only file system") {
+			t.Errorf("%s on a read-only disk: exit code %d:\n%s", n, code, stderr)
+		} else {
+			t.Log(lastLine(stderr))
+		}
+		remount(t, filepath.Join(c.dir, n), false)
+		c.procs[n].start(t)
+	}
+	// The two that were away are needed now.
+	until(t, 30*time.Second, "a3 and l2 are back", func() bool {
+		a, _, errA := c.procs["a3"].get("/readyz")
+		l, _, errL := c.procs["l2"].get("/readyz")
+		return errA == nil && errL == nil && a == 200 && l == 200
+	})
+	c.procs["a1"].stop(t, syscall.SIGKILL)
+	c.procs["l1"].stop(t, syscall.SIGKILL)
+	c.waitAppend(10 * time.Second)
+	held := 0
+	for _, p := range c.readAll(t) {
+		if p == string(payload) {
+			held++
+		}
+	}
+	if held != appended {
+		t.Errorf("%d entries acknowledged, %d in the log", appended, held)
+	}
+	c.procs["l1"].start(t)
+	c.sameHash(t)
+}
+
 // TestSmallPayload: a broker whose messages are too small for the log is refused, with an error that says what it needs.
 func TestSmallPayload(t *testing.T) {
 	c := newCluster(t)
