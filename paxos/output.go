@@ -80,7 +80,7 @@ const (
 	EventPromiseRefused                       // acceptor: a prepare refused
 	EventAcceptRefused                        // acceptor: an accept refused; Text says why
 	EventRetransmit                           // an accept sent again
-	EventGapRepaired                          // N slots came by fetch; Name is the source
+	EventGapRepaired                          // N slots came by fetch; Name is the source; Ballot: of a read quorum's highest vote (L4)
 	EventChosen                               // N is nanoseconds from proposal to chosen, at the leader
 	EventComposed                             // N is the value's bytes; Slot
 	EventDuplicate                            // a duplicate batch answered from its outcome

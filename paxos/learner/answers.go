@@ -68,7 +68,8 @@ func (l *Learner) useless(f *flight, why string, out *Output) {
 	}
 }
 
-// onVotes counts the votes that an acceptor answers, each with its value, as if they had just been published.
+// onVotes counts the votes that an acceptor answers, each with its value, as if they had just been published; and keeps the answer,
+// if its poll may decide by a read quorum.
 func (l *Learner) onVotes(f *flight, m *paxos.VotesAnswer, out *Output) {
 	if !l.credible(&m.Voter, out) {
 		return
@@ -88,6 +89,7 @@ func (l *Learner) onVotes(f *flight, m *paxos.VotesAnswer, out *Output) {
 			l.vote(&m.Voter, v.Slot, v.Ballot, v.Checksum, out)
 		}
 	}
+	l.repair.box.put(f, m)
 }
 
 // onChosen takes chosen slots from another learner.

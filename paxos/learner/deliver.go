@@ -68,6 +68,7 @@ func (l *Learner) mark(item *paxos.BeaconItem, out *Output) {
 		return
 	}
 	l.KnownChosen(n)
+	l.marked = max(l.marked, n)
 	if l.repair.votesOnly || !l.marks.add(b, n, item.ChosenHash) {
 		return
 	}

@@ -17,7 +17,8 @@
 //	L1  a write quorum of distinct incarnations of M(t), one ballot, equal checksums, and that ballot's value in hand
 //	L2  at or below a beacon's mark (b, n, hash), only a value from accept(t, b) of exactly that b
 //	L3  a mark above what was sequenced starts a repair, though nothing else arrives
-//	L4  repair without a leader: other learners, else acceptors' votes; bounded, jittered, one request per range in flight
+//	L4  repair without a leader: other learners, else acceptors' votes: a write quorum's equal ones, or, in a slot known to be
+//	    chosen before they were asked, a read quorum's highest; bounded, jittered, one request per range in flight
 //	L5  fetched values join only onto an equal running hash; a mismatch stops the log here
 //	P2  nobody counts for a slot whose membership is undefined; such messages wait in a bounded buffer
 //	A9  a lower boot is stale; a store that provably went back, or runs twice, does not count

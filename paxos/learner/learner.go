@@ -82,6 +82,7 @@ type Learner struct {
 	decisions decisions
 	witness   Witness
 	known     paxos.Slot // highest slot known to be chosen, with all below it
+	marked    paxos.Slot // highest slot that a beacon's mark covered: known by the word of who led alone
 	seen      paxos.Slot // highest slot seen in an accept, a vote or a mark
 	repair    repair
 	rng       random

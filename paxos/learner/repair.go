@@ -58,6 +58,7 @@ type flight struct {
 	what     paxos.FetchWhat // of a fetch
 	name     string
 	from, to paxos.Slot
+	poll     uint64 // number of the poll whose answers may decide by a read quorum; 0: none
 	until    paxos.Instant
 }
 
@@ -84,6 +85,8 @@ type repair struct {
 	slotBytes uint64     // bytes a slot, as of late
 	probed    bool       // everyone was asked once since the start, or since a learner became known
 	votesOnly bool
+	polls     uint64    // number of the last poll that may decide by a read quorum
+	box       ballotBox // of that poll
 }
 
 func (r *repair) init() { r.slotBytes = paxos.DefaultValueLimit / 256 }
@@ -104,11 +107,12 @@ func (l *Learner) SetLearners(names []string) {
 }
 
 // SetVotesOnly makes the Learner learn by counted votes alone: a leader completes the slots of its own ballot so, never from
-// another learner or by a mark (PROTOCOL P1). Acceptors may still be asked for their votes.
+// another learner, by a mark or by a read quorum (PROTOCOL P1). Acceptors may still be asked for their votes.
 func (l *Learner) SetVotesOnly(on bool) {
 	r := &l.repair
 	if on && !r.votesOnly {
 		r.stash = nil
+		r.box = ballotBox{}
 		l.marks = marks{}
 		flying := r.flying[:0]
 		for _, f := range r.flying {
@@ -315,13 +319,14 @@ func (l *Learner) poll(now paxos.Instant, out *Output) bool {
 		}
 	}
 	only := l.voter(m, g)
+	number := l.openBox(g.head, to)
 	asked := false
 	for i := range m.Acceptors {
 		if only >= 0 && i != only || l.witness.Excluded(m.Acceptors[i]) {
 			continue
 		}
 		l.send(out, flight{
-			what: paxos.FetchVotes, name: m.Acceptors[i].Name, from: g.head, to: to, until: now.Add(pollTimeout),
+			what: paxos.FetchVotes, name: m.Acceptors[i].Name, from: g.head, to: to, poll: number, until: now.Add(pollTimeout),
 		}, min(pollBytes, limit/4))
 		asked = true
 	}
@@ -329,7 +334,7 @@ func (l *Learner) poll(now paxos.Instant, out *Output) bool {
 }
 
 // voter returns the acceptor to ask alone: one of those whose votes chose the head's value, another one each round. It
-// returns -1 if all are to be asked.
+// returns -1 if all are to be asked: also once each was asked in vain, since all may have voted again since, at higher ballots.
 func (l *Learner) voter(m *paxos.Membership, g *gap) int {
 	s := l.win.at(g.head)
 	if s == nil || s.decided == undecided || !s.voted {
@@ -342,10 +347,10 @@ func (l *Learner) voter(m *paxos.Membership, g *gap) int {
 		}
 	}
 	n := votes.Len()
-	if n == 0 {
+	if g.rounds >= n {
 		return -1
 	}
-	skip := g.rounds % n
+	skip := g.rounds
 	for i := range m.Acceptors {
 		if !votes.Has(i) {
 			continue

@@ -131,7 +131,7 @@ func TestL4LearnersThenAcceptors(t *testing.T) {
 	}
 }
 
-// PROTOCOL L4: equal (slot, ballot, checksum) from a write quorum, not just from anyone.
+// PROTOCOL L4: equal (slot, ballot, checksum) from a write quorum, not just from anyone, where nothing says that the slot is chosen.
 func TestL4AcceptorsMustAgree(t *testing.T) {
 	g := testGenesis(8)
 	w := threeSlots(g)
@@ -141,7 +141,7 @@ func TestL4AcceptorsMustAgree(t *testing.T) {
 	requests, _ := r.take()
 	for i, e := range requests {
 		f := fetchOf(t, e)
-		r.answer(e.Request, e.To, votesAnswer(w, e.To, ballot(uint64(i+1), "p1"), f.From, f.To, 0))
+		r.answer(e.Request, e.To, votesAnswer(w, e.To, ballot(uint64(3-i), "p1"), f.From, f.To, 0))
 	}
 	// Ballot 3 is the mark's own, and its value came with the vote.
 	expect(t, r, "x")
@@ -149,9 +149,12 @@ func TestL4AcceptorsMustAgree(t *testing.T) {
 		t.Fatalf("chosen at %v", got)
 	}
 	r = newRig(g).settled()
-	r.beacon(ballot(9, "p1"), 1, w.hashes[1])
-	r.wait(60 * paxos.Millisecond)
+	r.vote("a", ballot(1, "p1"), 1, w.value(1))
+	r.wait(700 * paxos.Millisecond)
 	requests, _ = r.take()
+	if len(requests) != 3 {
+		t.Fatalf("%d requests to acceptors, want 3", len(requests))
+	}
 	for i, e := range requests {
 		f := fetchOf(t, e)
 		r.answer(e.Request, e.To, votesAnswer(w, e.To, ballot(uint64(i+1), "p1"), f.From, f.To, 0))

@@ -61,7 +61,7 @@ func (l *Learner) twoChosen(s *slotState, i int, voted bool, out *Output) {
 func (l *Learner) settle(out *Output) {
 	for l.stopped == nil {
 		l.drain(out)
-		if !l.admit(out) {
+		if !l.settleByRead(out) && !l.admit(out) {
 			break
 		}
 	}

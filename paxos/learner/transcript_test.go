@@ -142,7 +142,13 @@ func (s *script) votes(words []string, args map[string]string) {
 			VoteInfo: paxos.VoteInfo{Slot: s.slot(slot), Ballot: parseBallot(b), Checksum: paxos.Sum(v)}, Value: v,
 		})
 	}
-	s.r.answer(s.number(words[0]), m.Name, m)
+	request := s.number(words[0])
+	for _, f := range s.r.l.repair.flying {
+		if f.request == request {
+			m.From, m.To = f.from, f.to
+		}
+	}
+	s.r.answer(request, m.Name, m)
 }
 
 func (s *script) value(w string) []byte {

@@ -71,6 +71,12 @@ func (w *Witness) Excluded(m paxos.Member) bool {
 	return false
 }
 
+// Stands reports whether v's store is as it was when it sent that message: known, not proved wrong, and not started again since.
+func (w *Witness) Stands(v *paxos.Voter) bool {
+	s := w.find(v)
+	return s != nil && !s.excluded && s.boot == v.Boot && s.run == v.Run
+}
+
 func (w *Witness) find(v *paxos.Voter) *witnessed {
 	for i := range w.stores {
 		s := &w.stores[i]
