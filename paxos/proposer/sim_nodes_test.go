@@ -384,6 +384,12 @@ func (n *keepNode) drain() {
 	for i := range n.out.Requests {
 		n.w.send(n.id, &n.out.Requests[i])
 	}
+	for _, ev := range n.out.Events {
+		if ev.Kind == paxos.EventGapRepaired && !ev.Ballot.IsZero() {
+			n.w.read++
+			n.w.note("%s: slot %d decided by a read quorum, highest vote at %s", n.id, ev.Slot, ev.Ballot)
+		}
+	}
 	n.out.Reset()
 	if err := n.core.Stopped(); err != nil {
 		n.w.fail("%s stopped: %v", n.id, err)

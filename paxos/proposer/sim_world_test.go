@@ -76,6 +76,7 @@ type world struct {
 	calm    bool // nothing is changed any more
 	raised  int  // leaders that raised in place
 	fetched int  // fetches for adoption
+	read    int  // slots that a read quorum decided for a keeper (PROTOCOL L4)
 }
 
 // pendingReply is a request on its way: where its answer belongs.
