@@ -24,7 +24,8 @@ const (
 //
 //	Submit ──▶ forming ──writer──▶ engine's log, not synced ──syncer──▶ durable, WRITTEN, done callbacks in order
 //
-// The lanes are goroutines: the callers (any), the writer (one), the syncer (one).
+// The lanes are goroutines: the callers (any), the writer (one), the syncer (one). A caller that finds nothing under way hands its
+// group to the engine itself: a lone write is spared the writer's wake-up. Whoever hands over holds the turn meanwhile.
 type committer struct {
 	encode func(b *pebble.Batch, r *paxos.Record) error // adds one record; called under mu
 
@@ -37,6 +38,7 @@ type committer struct {
 	work    chan struct{} // capacity 1: a group forms, or closing
 	room    chan struct{} // capacity 1: the forming group was taken
 	places  chan struct{} // a token for each group in flight
+	turn    chan struct{} // capacity 1: a token for who takes a group and hands it to the engine
 	flight  chan *group   // from the writer to the syncer
 	drained chan struct{} // closed when the syncer has ended
 	durable atomic.Uint64
@@ -60,6 +62,7 @@ func (s *store) start(encode func(*pebble.Batch, *paxos.Record) error) {
 	s.work = make(chan struct{}, 1)
 	s.room = make(chan struct{}, 1)
 	s.places = make(chan struct{}, maxInFlight)
+	s.turn = make(chan struct{}, 1)
 	s.flight = make(chan *group, maxInFlight)
 	s.drained = make(chan struct{})
 	s.running.Add(3)
@@ -112,9 +115,11 @@ func (s *store) Submit(recs []paxos.Record, done func(written uint64)) error {
 	}
 	again := s.forming.batch == nil || s.forming.batch.Len() < maxFormingBytes
 	s.mu.Unlock()
-	signal(s.work)
 	if again {
 		signal(s.room) // others may wait beside this one
+	}
+	if !s.writeAlone() {
+		signal(s.work)
 	}
 	return nil
 }
@@ -165,6 +170,43 @@ func (s *store) Apply(recs []paxos.Record) (written uint64, err error) {
 	}
 }
 
+// writeAlone hands the forming group to the engine if nothing is under way, and reports whether that was so.
+func (s *store) writeAlone() bool {
+	if len(s.places) > 0 {
+		return false
+	}
+	select {
+	case s.turn <- struct{}{}:
+	default:
+		return false
+	}
+	defer func() { <-s.turn }()
+	select {
+	case s.places <- struct{}{}:
+	default:
+		return false
+	}
+	g, _ := s.take()
+	if g == nil {
+		<-s.places // the writer was faster
+		return true
+	}
+	signal(s.room)
+	s.handOver(g)
+	return true
+}
+
+// handOver gives a group to the engine, which syncs it. Who calls it holds the turn and a place.
+func (s *store) handOver(g *group) {
+	g.sent = time.Now()
+	if g.batch != nil {
+		if err := s.db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
+			s.fail(fmt.Errorf("store %s: write %d: %w", s.dir, g.number, err))
+		}
+	}
+	s.flight <- g
+}
+
 // take returns the forming group, or nil, and whether the store is closing.
 func (s *store) take() (*group, bool) {
 	s.mu.Lock()
@@ -188,26 +230,27 @@ func (s *store) runWriter() {
 		case <-s.failed:
 			return
 		}
+		select {
+		case s.turn <- struct{}{}:
+		case <-s.failed:
+			return
+		}
 		g, closing := s.take()
 		signal(s.room)
 		if g == nil {
 			<-s.places
 			if closing {
-				close(s.flight)
+				close(s.flight) // the turn is kept: nobody hands over after this
 				return
 			}
+			<-s.turn
 			continue
 		}
 		if closing {
 			signal(s.work) // come back for the end
 		}
-		g.sent = time.Now()
-		if g.batch != nil {
-			if err := s.db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
-				s.fail(fmt.Errorf("store %s: write %d: %w", s.dir, g.number, err))
-			}
-		}
-		s.flight <- g
+		s.handOver(g)
+		<-s.turn
 	}
 }
 
