@@ -113,3 +113,37 @@ func TestWitnessIsBounded(t *testing.T) {
 		t.Fatal("the excluded store was forgotten")
 	}
 }
+
+// A value taken by its ballot's mark, and dropped for want of room, is no evidence against the same value when it is fetched.
+func TestDroppedMarkedValueIsFetched(t *testing.T) {
+	w := newTruth(testGenesis(8))
+	big := string(make([]byte, 4000))
+	for range 3 {
+		w.add(text(big))
+	}
+	r := newRigWith(w.g, Config{Learners: []string{"l2"}, BufferBytes: 6000, Seed: 7}).settled()
+	b := ballot(1, "p1")
+	r.beacon(b, 3, w.hashes[3])
+	r.accept(b, 3, w.value(3))               // chosen, by the mark
+	r.accept(ballot(2, "p2"), 1, w.value(1)) // nearer, and not chosen as far as is known: takes its room
+	r.wait(60 * paxos.Millisecond)
+	e, f := one(t, r)
+	r.answer(e.Request, e.To, w.answer("l2", f.From, f.To, 1, 3))
+	if _, events := r.take(); hasEvent(events, paxos.EventDropped) || r.l.Through() != 3 {
+		t.Fatalf("through %d, events %+v", r.l.Through(), events)
+	}
+}
+
+// Nor is it one against a write quorum for the same bytes at another ballot.
+func TestDroppedMarkedValueIsNoConflict(t *testing.T) {
+	v := text(string(make([]byte, 4000)))
+	r := newRigWith(testGenesis(8), Config{BufferBytes: 6000, Seed: 7}).settled()
+	r.beacon(ballot(1, "p1"), 3, paxos.Hash{1})
+	r.accept(ballot(1, "p1"), 3, v) // chosen, by the mark
+	r.accept(ballot(2, "p2"), 1, v) // takes its room
+	r.vote("a", ballot(2, "p2"), 3, v)
+	r.vote("b", ballot(2, "p2"), 3, v)
+	if err := r.l.Stopped(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -152,7 +152,8 @@ func (w *window) forgetBytes(y *tally) {
 	}
 }
 
-// dropValue forgets the value of tally i of s; its votes stay.
+// dropValue forgets the value of tally i of s; its votes stay. A decision that a mark made goes with the value that it was about: without
+// votes nothing else says what was decided. The mark decides again when the value comes again.
 func (w *window) dropValue(s *slotState, i int) {
 	if s.ready() && s.decided == i {
 		w.ready--
@@ -160,6 +161,9 @@ func (w *window) dropValue(s *slotState, i int) {
 	y := &s.tallies[i]
 	w.forgetBytes(y)
 	y.value, y.held, y.own, y.sum = nil, false, false, 0
+	if s.decided == i && !s.voted {
+		s.decided = undecided
+	}
 }
 
 // room makes room for n bytes for a value of slot t within limit bytes, by dropping values of farther slots, the farthest
