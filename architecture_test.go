@@ -142,6 +142,7 @@ func TestCoresAreDeterministic(t *testing.T) {
 func TestModulesStayInTheirPlace(t *testing.T) {
 	const (
 		nats       = "github.com/nats-io/"
+		server     = "github.com/nats-io/nats-server/"
 		pebble     = "github.com/cockroachdb/"
 		protobuf   = "google.golang.org/protobuf/"
 		fx         = "go.uber.org/fx"
@@ -158,6 +159,7 @@ func TestModulesStayInTheirPlace(t *testing.T) {
 		{[]string{"node"}, []string{nats, pebble, protobuf, fx, prometheus, cobra, yaml}},
 		{[]string{"wal"}, []string{nats, fx, cobra, yaml}},
 		{[]string{"messaging", "client"}, []string{pebble, fx, prometheus, cobra, yaml}},
+		{[]string{"client"}, []string{server}},
 		{[]string{"metrics"}, []string{nats, pebble, fx, cobra, yaml}},
 		{[]string{"configs"}, []string{nats, pebble, protobuf, fx, prometheus, cobra}},
 		{[]string{"sim"}, []string{nats, pebble, protobuf, fx, cobra}},

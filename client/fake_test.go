@@ -14,6 +14,7 @@ import (
 
 	"github.com/paxosd/paxosd/client"
 	"github.com/paxosd/paxosd/messaging"
+	"github.com/paxosd/paxosd/messaging/embedded"
 	"github.com/paxosd/paxosd/paxos"
 	"github.com/paxosd/paxosd/paxos/sequencer"
 	"github.com/paxosd/paxosd/paxos/value"
@@ -28,7 +29,7 @@ const wait = 10 * time.Second
 // is chosen at once: there is no Paxos here.
 type cluster struct {
 	t        testing.TB
-	broker   *messaging.Embedded
+	broker   *embedded.Server
 	subjects messaging.Subjects
 
 	mu      sync.Mutex
@@ -42,7 +43,7 @@ type cluster struct {
 
 func newCluster(t testing.TB) *cluster {
 	t.Helper()
-	b, err := messaging.StartEmbedded(t.Context(), messaging.EmbeddedConfig{Listen: "127.0.0.1:0"})
+	b, err := embedded.Start(t.Context(), embedded.Config{Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}

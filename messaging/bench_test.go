@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/paxosd/paxosd/messaging/embedded"
 	"github.com/paxosd/paxosd/paxos"
 )
 
@@ -55,7 +56,7 @@ func BenchmarkDecodeLearn(b *testing.B) {
 // BenchmarkThereAndBack measures one message at a time from a transport to another and back, and the same with the client library
 // alone: the difference is what this package costs an append that is alone.
 func BenchmarkThereAndBack(b *testing.B) {
-	e, err := StartEmbedded(context.Background(), EmbeddedConfig{Listen: "127.0.0.1:0"})
+	e, err := embedded.Start(context.Background(), embedded.Config{Listen: "127.0.0.1:0"})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -103,7 +104,7 @@ func BenchmarkThereAndBack(b *testing.B) {
 	})
 }
 
-func benchPeer(b *testing.B, e *Embedded, name string) *Transport {
+func benchPeer(b *testing.B, e *embedded.Server, name string) *Transport {
 	b.Helper()
 	t, err := Connect(context.Background(), testConfig(e, name, paxos.RoleAcceptor), nil)
 	if err != nil {
@@ -113,7 +114,7 @@ func benchPeer(b *testing.B, e *Embedded, name string) *Transport {
 	return t
 }
 
-func benchClient(b *testing.B, e *Embedded) *nats.Conn {
+func benchClient(b *testing.B, e *embedded.Server) *nats.Conn {
 	b.Helper()
 	nc, err := nats.Connect(e.ClientURL())
 	if err != nil {

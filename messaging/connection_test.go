@@ -15,12 +15,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/paxosd/paxosd/messaging/embedded"
 	"github.com/paxosd/paxosd/paxos"
 )
 
 // TestN503ComesBackAsNoResponders: the broker says at once that nobody listens.
 func TestN503ComesBackAsNoResponders(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := join(t, testConfig(e, "p2", paxos.RoleProposer))
 	p.age()
 	for i, bulk := range []bool{false, true} {
@@ -39,7 +40,7 @@ func TestN503ComesBackAsNoResponders(t *testing.T) {
 // TestN5YoungConnectionsBelieveNo503 is the rule "after a reconnect no 503 counts for one time-out": the subscriptions of others may
 // not be back yet.
 func TestN5YoungConnectionsBelieveNo503(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := join(t, testConfig(e, "p2", paxos.RoleProposer))
 	env := request("a1", 0, &paxos.Ask{Asker: "p2"})
 	p.send(t, env)
@@ -63,7 +64,7 @@ func TestN5YoungConnectionsBelieveNo503(t *testing.T) {
 // while the broker is away is dropped and counted, what is sent after arrives.
 func TestN5NothingIsKeptForLater(t *testing.T) {
 	at := freeAddress(t)
-	e := startBroker(t, EmbeddedConfig{Listen: at})
+	e := startBroker(t, embedded.Config{Listen: at})
 	sender, receiver := join(t, testConfig(e, "p1", paxos.RoleProposer)), join(t, testConfig(e, "a1", paxos.RoleAcceptor))
 	receiver.subscribe(t, Interest{Kinds: []paxos.Kind{paxos.KindPrepare}})
 	sender.send(t, prepareAt(1))
@@ -77,7 +78,7 @@ func TestN5NothingIsKeptForLater(t *testing.T) {
 			t.Fatalf("sent while away: %v", err)
 		}
 	}
-	startBroker(t, EmbeddedConfig{Listen: at})
+	startBroker(t, embedded.Config{Listen: at})
 	eventually(t, "both to be back", func() bool {
 		return sender.seen(EventReconnected) == 2 && receiver.seen(EventReconnected) == 2 && sender.Up() && receiver.Up()
 	})
@@ -97,7 +98,7 @@ func TestN5NothingIsKeptForLater(t *testing.T) {
 
 // TestN5WhatWaitedBeforeABreakDoesNotLeaveAfterIt: the queue too is part of the connection that broke.
 func TestN5WhatWaitedBeforeABreakDoesNotLeaveAfterIt(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	sender, receiver := join(t, testConfig(e, "p1", paxos.RoleProposer)), join(t, testConfig(e, "a1", paxos.RoleAcceptor))
 	receiver.subscribe(t, Interest{Kinds: []paxos.Kind{paxos.KindPrepare}})
 	stale := prepareAt(1)
@@ -136,7 +137,7 @@ func TestConnectWaitsForABrokerThatIsDown(t *testing.T) {
 	if !strings.Contains(text, at) || strings.Contains(text, "secret") {
 		t.Errorf("it says %q", text)
 	}
-	startBroker(t, EmbeddedConfig{Listen: at})
+	startBroker(t, embedded.Config{Listen: at})
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
@@ -158,32 +159,32 @@ func TestConnectGivesUpWithItsContext(t *testing.T) {
 
 // TestSmallMaxPayloadIsRefused: at start, and at a broker that is met again (PROTOCOL P11).
 func TestSmallMaxPayloadIsRefused(t *testing.T) {
-	small := startBroker(t, EmbeddedConfig{MaxPayload: 64 << 10})
+	small := startBroker(t, embedded.Config{MaxPayload: 64 << 10})
 	_, err := Connect(testContext(t), testConfig(small, "p1", paxos.RoleProposer), nil)
 	if !errors.Is(err, ErrMaxPayload) || !strings.Contains(err.Error(), "65536") || !strings.Contains(err.Error(), "1048576") {
 		t.Errorf("got %v", err)
 	}
 
 	at := freeAddress(t)
-	e := startBroker(t, EmbeddedConfig{Listen: at})
+	e := startBroker(t, embedded.Config{Listen: at})
 	cfg := testConfig(e, "p1", paxos.RoleProposer)
 	cfg.Timeout = 200 * time.Millisecond
 	p := join(t, cfg)
 	e.Shutdown()
-	e = startBroker(t, EmbeddedConfig{Listen: at, MaxPayload: 64 << 10})
+	e = startBroker(t, embedded.Config{Listen: at, MaxPayload: 64 << 10})
 	eventually(t, "the small broker to be refused", func() bool { return p.seen(EventMaxPayload) >= 2 })
 	env := prepareAt(1)
 	if err := p.Send(&env); !errors.Is(err, ErrDisconnected) || p.Up() {
 		t.Errorf("sent to a broker that is too small: %v", err)
 	}
 	e.Shutdown()
-	startBroker(t, EmbeddedConfig{Listen: at})
+	startBroker(t, embedded.Config{Listen: at})
 	eventually(t, "a fitting broker to be taken", p.Up)
 }
 
 func TestWrongPasswordFailsAtOnce(t *testing.T) {
 	file := writeFile(t, "broker.conf", `authorization { user: p1, password: right }`)
-	e := startBroker(t, EmbeddedConfig{ConfigFile: file, Listen: "127.0.0.1:0"})
+	e := startBroker(t, embedded.Config{ConfigFile: file, Listen: "127.0.0.1:0"})
 	cfg := testConfig(e, "p1", paxos.RoleProposer)
 	cfg.Credentials = Credentials{User: "p1", Password: "wrong"}
 	if _, err := Connect(testContext(t), cfg, nil); !errors.Is(err, nats.ErrAuthorization) || errors.Is(err, context.DeadlineExceeded) {
@@ -222,7 +223,7 @@ func TestConfigRefuses(t *testing.T) {
 func TestPermissionViolationsAreTold(t *testing.T) {
 	file := writeFile(t, "broker.conf", `authorization { users: [ { user: a1, password: x, permissions: {
 		publish: [ "paxos.*.*.learn.a1" ], subscribe: [ "_INBOX.>", "paxos.*.*.prepare.*" ] } } ] }`)
-	e := startBroker(t, EmbeddedConfig{ConfigFile: file, Listen: "127.0.0.1:0"})
+	e := startBroker(t, embedded.Config{ConfigFile: file, Listen: "127.0.0.1:0"})
 	cfg := testConfig(e, "a1", paxos.RoleAcceptor)
 	cfg.Credentials = Credentials{User: "a1", Password: "x"}
 	p := join(t, cfg)
@@ -237,7 +238,7 @@ func TestPermissionViolationsAreTold(t *testing.T) {
 
 // TestSlowConsumersAreCounted: a handler that does not keep up loses messages, and that shows.
 func TestSlowConsumersAreCounted(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	cfg := testConfig(e, "a1", paxos.RoleAcceptor)
 	cfg.PendingMessages = 4
 	p := join(t, cfg)
@@ -264,7 +265,7 @@ func TestSlowConsumersAreCounted(t *testing.T) {
 
 // TestCloseSendsWhatIsQueued: a leader's last beacon leaves, whatever is before it in the queue.
 func TestCloseSendsWhatIsQueued(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	receiver := join(t, testConfig(e, "a1", paxos.RoleAcceptor))
 	receiver.subscribe(t, Interest{Kinds: []paxos.Kind{paxos.KindAccept}})
 	sender := join(t, testConfig(e, "p1", paxos.RoleProposer))
@@ -368,7 +369,7 @@ func greet(c net.Conn) {
 
 // TestN5ConnectionOptions pins what the protocol asks of the client library.
 func TestN5ConnectionOptions(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := join(t, testConfig(e, "p1", paxos.RoleProposer))
 	if p.bulk.nc == p.control.nc {
 		t.Error("one connection for everything")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
+	"github.com/paxosd/paxosd/messaging/embedded"
 	"github.com/paxosd/paxosd/paxos"
 )
 
@@ -43,7 +44,7 @@ func TestCredentials(t *testing.T) {
 		{"nkey", fmt.Sprintf(`authorization { users: [ { nkey: %s } ] }`, public), Credentials{NKeyFile: writeFile(t, "p1.nk", string(seed))}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			e := startBroker(t, EmbeddedConfig{ConfigFile: writeFile(t, "broker.conf", tt.broker), Listen: "127.0.0.1:0"})
+			e := startBroker(t, embedded.Config{ConfigFile: writeFile(t, "broker.conf", tt.broker), Listen: "127.0.0.1:0"})
 			cfg := testConfig(e, "p1", paxos.RoleProposer)
 			if _, err := Connect(testContext(t), cfg, nil); err == nil || !hopeless(err) {
 				t.Errorf("without credentials: %v", err)
@@ -62,7 +63,7 @@ func TestTLS(t *testing.T) {
 	server, key := ca.issue(t, "127.0.0.1")
 	cert, certKey := ca.issue(t, "p1")
 	file := writeFile(t, "broker.conf", fmt.Sprintf("tls { cert_file: %q, key_file: %q, ca_file: %q, verify: true }", server, key, ca.file))
-	e := startBroker(t, EmbeddedConfig{ConfigFile: file, Listen: "127.0.0.1:0"})
+	e := startBroker(t, embedded.Config{ConfigFile: file, Listen: "127.0.0.1:0"})
 	if !strings.HasPrefix(e.ClientURL(), "tls://") {
 		t.Errorf("URL %q", e.ClientURL())
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
+	"github.com/paxosd/paxosd/messaging/embedded"
 	"github.com/paxosd/paxosd/paxos"
 )
 
@@ -41,12 +42,12 @@ func testContext(t *testing.T) context.Context {
 }
 
 // startBroker runs an embedded server on a real socket of any port.
-func startBroker(t *testing.T, cfg EmbeddedConfig) *Embedded {
+func startBroker(t *testing.T, cfg embedded.Config) *embedded.Server {
 	t.Helper()
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
-	e, err := StartEmbedded(testContext(t), cfg)
+	e, err := embedded.Start(testContext(t), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func startBroker(t *testing.T, cfg EmbeddedConfig) *Embedded {
 }
 
 // address returns host:port of a server.
-func address(t *testing.T, e *Embedded) string {
+func address(t *testing.T, e *embedded.Server) string {
 	t.Helper()
 	u, err := url.Parse(e.ClientURL())
 	if err != nil {
@@ -142,7 +143,7 @@ type peer struct {
 	recorder
 }
 
-func testConfig(e *Embedded, name string, role paxos.Role) Config {
+func testConfig(e *embedded.Server, name string, role paxos.Role) Config {
 	cfg := Config{Cluster: "main", Name: name, Role: role, Run: 0xabc, Timeout: 2 * time.Second}
 	if e != nil {
 		cfg.URLs = []string{e.ClientURL()}
@@ -206,7 +207,7 @@ func (p *peer) age() {
 func (p *peer) rejected(word string) uint64 { return p.Stats().Rejected[word] }
 
 // client is a NATS client with no library of ours.
-func client(t *testing.T, e *Embedded, opts ...nats.Option) *nats.Conn {
+func client(t *testing.T, e *embedded.Server, opts ...nats.Option) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(e.ClientURL(), opts...)
 	if err != nil {

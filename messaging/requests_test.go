@@ -10,11 +10,12 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/paxosd/paxosd/messaging/embedded"
 	"github.com/paxosd/paxosd/paxos"
 )
 
 // leaderOf answers appends of a log from a function.
-func leaderOf(t *testing.T, e *Embedded, answer func(m *paxos.Append) paxos.BatchAnswer) *peer {
+func leaderOf(t *testing.T, e *embedded.Server, answer func(m *paxos.Append) paxos.BatchAnswer) *peer {
 	t.Helper()
 	p := join(t, testConfig(e, "p1", paxos.RoleProposer))
 	_, err := p.Subscribe(Interest{Kinds: LeaderKinds(), Log: "orders", Generation: 3}, func(env *paxos.Envelope) {
@@ -36,7 +37,7 @@ func leaderOf(t *testing.T, e *Embedded, answer func(m *paxos.Append) paxos.Batc
 
 // TestPlainAppend: `nats req paxos.main.orders.append hello` gets JSON and, where it fails, the headers that NATS users know.
 func TestPlainAppend(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := leaderOf(t, e, func(m *paxos.Append) paxos.BatchAnswer {
 		switch {
 		case m.MessageID == "again":
@@ -79,7 +80,7 @@ func TestPlainAppend(t *testing.T) {
 
 // TestPlainAppendRefusedForItsHeaders: the author learns which, and no leader sees the entry.
 func TestPlainAppendRefusedForItsHeaders(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := leaderOf(t, e, func(*paxos.Append) paxos.BatchAnswer { return paxos.BatchAnswer{Code: paxos.CodeAppended, First: 1} })
 	m, err := client(t, e).RequestMsg(&nats.Msg{Subject: "paxos.main.orders.append", Header: nats.Header{"Nats-Rollup": {"all"}}}, patience)
 	if err != nil {
@@ -95,7 +96,7 @@ func TestPlainAppendRefusedForItsHeaders(t *testing.T) {
 
 // TestPlainAppendWithBrokenHeaders: the client library passes such a message on as one without headers, a message id lost.
 func TestPlainAppendWithBrokenHeaders(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := leaderOf(t, e, func(*paxos.Append) paxos.BatchAnswer { return paxos.BatchAnswer{Code: paxos.CodeAppended, First: 1} })
 	c, err := net.Dial("tcp", address(t, e))
 	if err != nil {
@@ -121,7 +122,7 @@ func readable(c net.Conn) io.Reader {
 }
 
 func TestPlainGet(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	l := join(t, testConfig(e, "l1", paxos.RoleLearner))
 	_, err := l.Subscribe(Interest{Kinds: []paxos.Kind{paxos.KindGet}, Name: "l1"}, func(env *paxos.Envelope) {
 		l.handle(env)
@@ -159,7 +160,7 @@ func TestPlainGet(t *testing.T) {
 
 // TestEnvelopedAnswersToPlainRequests: a service that mixes up what it answers is told so, and nothing leaves.
 func TestEnvelopedAnswersToPlainRequests(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := join(t, testConfig(e, "p1", paxos.RoleProposer))
 	for _, env := range []paxos.Envelope{
 		{Log: "orders", Genesis: sampleGenesis, From: "a1", Reply: "a_INBOX.x", Msg: &paxos.AskAnswer{Voter: sampleVoter("a1")}},

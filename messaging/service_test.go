@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
+	"github.com/paxosd/paxosd/messaging/embedded"
 	"github.com/paxosd/paxosd/paxos"
 )
 
@@ -37,7 +38,7 @@ func ask(t *testing.T, nc *nats.Conn, subject string, n int) []*nats.Msg {
 
 // TestRolesAreMicroServices: `nats micro ls`, info and stats show every instance, none hidden by a queue group.
 func TestRolesAreMicroServices(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	logs := []LogIdentity{{"events", paxos.GenesisID{7}}, {"orders", sampleGenesis}}
 	var services []*Service
 	for _, name := range []string{"l1", "l2"} {
@@ -98,7 +99,7 @@ func TestRolesAreMicroServices(t *testing.T) {
 
 // TestStatsEndpointAnswersInboxesOnly: PROTOCOL N2 holds for it too.
 func TestStatsEndpointAnswersInboxesOnly(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := join(t, testConfig(e, "p1", paxos.RoleProposer))
 	if _, err := p.Register(ServiceConfig{Version: "a development build"}); err != nil {
 		t.Fatal(err)

@@ -10,12 +10,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/paxosd/paxosd/messaging/embedded"
 	"github.com/paxosd/paxosd/paxos"
 )
 
 // TestStopLeavesNothingInFlight: what the broker had sent before is handled, and the handler is never called again.
 func TestStopLeavesNothingInFlight(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := join(t, testConfig(e, "p1", paxos.RoleProposer))
 	nc := client(t, e)
 	for round := range 20 {
@@ -73,7 +74,7 @@ func TestStopLeavesNothingInFlight(t *testing.T) {
 
 // TestStopHandsOverWhatHadArrived: messages that wait for a busy handler are handled before Stop returns.
 func TestStopHandsOverWhatHadArrived(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := join(t, testConfig(e, "p1", paxos.RoleProposer))
 	nc := client(t, e)
 	release := make(chan struct{})
@@ -109,7 +110,7 @@ func TestStopHandsOverWhatHadArrived(t *testing.T) {
 
 // TestStopWaitsForARunningHandler, even where its context has ended: what the owner frees afterwards is in nobody's hands.
 func TestStopWaitsForARunningHandler(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := join(t, testConfig(e, "p1", paxos.RoleProposer))
 	running, release := make(chan struct{}), make(chan struct{})
 	var handled atomic.Int64
@@ -153,7 +154,7 @@ func TestStopWaitsForARunningHandler(t *testing.T) {
 // TestStopWhileAway: a subscription that ended while the broker was away does not come back with it.
 func TestStopWhileAway(t *testing.T) {
 	at := freeAddress(t)
-	e := startBroker(t, EmbeddedConfig{Listen: at})
+	e := startBroker(t, embedded.Config{Listen: at})
 	p := join(t, testConfig(e, "p1", paxos.RoleProposer))
 	sub := p.subscribe(t, Interest{Kinds: LeaderKinds(), Log: "orders"})
 	e.Shutdown()
@@ -161,7 +162,7 @@ func TestStopWhileAway(t *testing.T) {
 	if err := sub.Stop(testContext(t)); !errors.Is(err, ErrDisconnected) {
 		t.Errorf("got %v", err)
 	}
-	e = startBroker(t, EmbeddedConfig{Listen: at})
+	e = startBroker(t, embedded.Config{Listen: at})
 	eventually(t, "the reconnect", p.Up)
 	p.flush(t)
 	if _, err := client(t, e).Request("paxos.main.orders.append", nil, patience); !errors.Is(err, nats.ErrNoResponders) {

@@ -9,12 +9,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/paxosd/paxosd/messaging/embedded"
 	"github.com/paxosd/paxosd/paxos"
 )
 
 // TestTransportCarriesEveryKind sends every sample from its sender to a receiver that wants it, over a real socket.
 func TestTransportCarriesEveryKind(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	for _, s := range samples() {
 		if s.subject == "" {
 			continue
@@ -50,7 +51,7 @@ func TestTransportCarriesEveryKind(t *testing.T) {
 
 // TestRequestsMeetTheirAnswers: number, log and sender come back; a stream of answers to one request does too.
 func TestRequestsMeetTheirAnswers(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	asker := join(t, testConfig(e, "p2", paxos.RoleProposer))
 	learner := join(t, testConfig(e, "l1", paxos.RoleLearner))
 	learner.subscribe(t, Interest{Kinds: []paxos.Kind{paxos.KindRead, paxos.KindFetch}, Name: "l1"})
@@ -88,7 +89,7 @@ func TestRequestsMeetTheirAnswers(t *testing.T) {
 
 // TestAnswersOfOthersAreStrangers: an answer counts only under its number, from who was asked, for this run (PROTOCOL N2).
 func TestAnswersOfOthersAreStrangers(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := join(t, testConfig(e, "p2", paxos.RoleProposer))
 	p.flush(t)
 	nc := client(t, e)
@@ -142,7 +143,7 @@ func TestAnswersOfOthersAreStrangers(t *testing.T) {
 
 // TestNobodyHearsHimself: a leader's own accepts do not come back over its link, and asking for one's own identity finds others only.
 func TestNobodyHearsHimself(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p1, p2 := join(t, testConfig(e, "p1", paxos.RoleProposer)), join(t, testConfig(e, "p2", paxos.RoleProposer))
 	for _, p := range []*peer{p1, p2} {
 		p.subscribe(t, Interest{Kinds: []paxos.Kind{paxos.KindPrepare}})
@@ -157,7 +158,7 @@ func TestNobodyHearsHimself(t *testing.T) {
 
 // TestN3EverySubscriberHearsEverything: with a queue group only one would.
 func TestN3EverySubscriberHearsEverything(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	kinds := append(LeaderKinds(), paxos.KindPrepare, paxos.KindAccept)
 	var peers []*peer
 	for i := range 3 {
@@ -179,7 +180,7 @@ func TestN3EverySubscriberHearsEverything(t *testing.T) {
 }
 
 func TestSubscribeRefuses(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := join(t, testConfig(e, "p1", paxos.RoleProposer))
 	for _, in := range []Interest{
 		{Kinds: []paxos.Kind{paxos.KindAskAnswer}},
@@ -202,7 +203,7 @@ func TestSubscribeRefuses(t *testing.T) {
 // TestGarbageOnEverySubject: garbage, truncated, oversized, wrong-version and wrongly addressed messages on every protocol
 // subject reach no handler, and each is counted by its reason.
 func TestGarbageOnEverySubject(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := join(t, testConfig(e, "x1", paxos.RoleAcceptor))
 	nc := client(t, e)
 	inbox := nc.NewInbox()
@@ -266,7 +267,7 @@ func TestGarbageOnEverySubject(t *testing.T) {
 
 // TestN2RepliesWhereTheyDoNotBelong: a reply on a broadcast, one to a protocol subject, none on a request.
 func TestN2RepliesWhereTheyDoNotBelong(t *testing.T) {
-	e := startBroker(t, EmbeddedConfig{})
+	e := startBroker(t, embedded.Config{})
 	p := join(t, testConfig(e, "a1", paxos.RoleAcceptor))
 	p.subscribe(t, Interest{Kinds: []paxos.Kind{paxos.KindPrepare, paxos.KindAppend, paxos.KindBatch, paxos.KindAccept}})
 	p.subscribe(t, Interest{Kinds: []paxos.Kind{paxos.KindAsk, paxos.KindGet, paxos.KindFetch}, Name: "a1"})
@@ -322,4 +323,28 @@ func TestN2RepliesWhereTheyDoNotBelong(t *testing.T) {
 			t.Errorf("answer to nobody: %q, %v", env.Reply, err)
 		}
 	}
+}
+
+// TestEmbeddedInProcess: connections without a socket carry the same messages.
+func TestEmbeddedInProcess(t *testing.T) {
+	e, err := embedded.Start(testContext(t), embedded.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Shutdown)
+	if e.ClientURL() != "" {
+		t.Errorf("it listens on %q", e.ClientURL())
+	}
+	var peers []*peer
+	for _, name := range []string{"p1", "a1"} {
+		cfg := testConfig(nil, name, paxos.RoleAcceptor)
+		cfg.InProcess = e
+		peers = append(peers, join(t, cfg))
+	}
+	if e.Clients() != 4 {
+		t.Errorf("%d connections", e.Clients())
+	}
+	peers[1].subscribe(t, Interest{Kinds: []paxos.Kind{paxos.KindPrepare}})
+	peers[0].send(t, prepareAt(1))
+	eventually(t, "arrival", func() bool { return len(peers[1].got()) == 1 })
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/paxosd/paxosd/configs"
-	"github.com/paxosd/paxosd/messaging"
+	"github.com/paxosd/paxosd/messaging/embedded"
 )
 
 // newBroker is `paxosd broker`: an embedded NATS server as a process of its own, for trying out separate roles.
@@ -46,9 +46,9 @@ func newBroker(std stdio) *cobra.Command {
 }
 
 // startBroker starts the embedded server; the error for a taken port names the flag that chooses another.
-func startBroker(ctx context.Context, listen, file string, log *slog.Logger) (*messaging.Embedded, error) {
-	e, err := messaging.StartEmbedded(ctx, messaging.EmbeddedConfig{Listen: listen, ConfigFile: file, Logger: log.With("part", "broker")})
-	if errors.Is(err, messaging.ErrListen) {
+func startBroker(ctx context.Context, listen, file string, log *slog.Logger) (*embedded.Server, error) {
+	e, err := embedded.Start(ctx, embedded.Config{Listen: listen, ConfigFile: file, Logger: log.With("part", "broker")})
+	if errors.Is(err, embedded.ErrListen) {
 		return nil, fmt.Errorf("%w (choose another address with --listen, or port 0 for any)", err)
 	}
 	return e, err

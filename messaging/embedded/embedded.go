@@ -1,4 +1,6 @@
-package messaging
+// Package embedded runs a NATS server inside this process: the default broker of `paxosd dev`, and the whole of `paxosd broker`. It is a
+// package of its own so that the client, which needs the messages, does not link a server.
+package embedded
 
 import (
 	"context"
@@ -15,11 +17,14 @@ import (
 	"github.com/paxosd/paxosd/paxos"
 )
 
+// ErrConfig says that the configuration cannot work. Change it.
+var ErrConfig = errors.New("invalid configuration")
+
 // ErrListen says that the embedded server could not take its address. Choose another, or port 0 for any.
 var ErrListen = errors.New("cannot listen")
 
-// EmbeddedConfig says how to run a NATS server inside this process.
-type EmbeddedConfig struct {
+// Config says how to run a NATS server inside this process.
+type Config struct {
 	// Listen is host:port; port 0 takes any. Empty: what ConfigFile says, or no socket at all (connections come
 	// through InProcess).
 	Listen string
@@ -34,21 +39,22 @@ type EmbeddedConfig struct {
 	Logger *slog.Logger
 }
 
-// Defaults of EmbeddedConfig.
+// Defaults of Config.
 const (
-	defaultEmbeddedPing  = 3 * time.Second
-	embeddedStartTimeout = 10 * time.Second
-	embeddedPoll         = 10 * time.Millisecond
+	defaultPingsOut = 2
+	defaultPing     = 3 * time.Second
+	startTimeout    = 10 * time.Second
+	startPoll       = 10 * time.Millisecond
 )
 
-// Embedded is a NATS server in this process: the default broker of dev, and the whole of `paxosd broker`.
-type Embedded struct {
+// Server is a NATS server in this process: the default broker of dev, and the whole of `paxosd broker`.
+type Server struct {
 	server *server.Server
 	listen bool
 }
 
-// StartEmbedded starts a server and returns when it takes connections. A taken address is ErrListen.
-func StartEmbedded(ctx context.Context, cfg EmbeddedConfig) (*Embedded, error) {
+// Start starts a server and returns when it takes connections. A taken address is ErrListen.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
 	opts, err := cfg.options()
 	if err != nil {
 		return nil, err
@@ -60,7 +66,7 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig) (*Embedded, error) {
 	log := &serverLog{log: cfg.Logger, fatal: make(chan struct{})}
 	s.SetLoggerV2(log, log.enabled(slog.LevelDebug), false, false)
 	s.Start()
-	e := &Embedded{server: s, listen: !opts.DontListen}
+	e := &Server{server: s, listen: !opts.DontListen}
 	if err := e.ready(ctx, log); err != nil {
 		s.Shutdown()
 		s.WaitForShutdown()
@@ -71,11 +77,11 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig) (*Embedded, error) {
 }
 
 // ready waits until the server takes connections.
-func (e *Embedded) ready(ctx context.Context, log *serverLog) error {
+func (e *Server) ready(ctx context.Context, log *serverLog) error {
 	if !e.listen {
 		return nil
 	}
-	end := time.Now().Add(embeddedStartTimeout)
+	end := time.Now().Add(startTimeout)
 	for {
 		select {
 		case <-log.fatal:
@@ -84,16 +90,16 @@ func (e *Embedded) ready(ctx context.Context, log *serverLog) error {
 			return ctx.Err()
 		default:
 		}
-		if e.server.ReadyForConnections(embeddedPoll) {
+		if e.server.ReadyForConnections(startPoll) {
 			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%w: not ready after %s", ErrListen, embeddedStartTimeout)
+			return fmt.Errorf("%w: not ready after %s", ErrListen, startTimeout)
 		}
 	}
 }
 
-func (c EmbeddedConfig) options() (*server.Options, error) {
+func (c Config) options() (*server.Options, error) {
 	opts := &server.Options{}
 	if c.ConfigFile != "" {
 		var err error
@@ -116,18 +122,18 @@ func (c EmbeddedConfig) options() (*server.Options, error) {
 	if opts.PingInterval == 0 || c.PingInterval > 0 {
 		opts.PingInterval = c.PingInterval
 		if opts.PingInterval <= 0 {
-			opts.PingInterval = defaultEmbeddedPing
+			opts.PingInterval = defaultPing
 		}
 	}
 	if opts.MaxPingsOut == 0 {
-		opts.MaxPingsOut = maxPingsOut
+		opts.MaxPingsOut = defaultPingsOut
 	}
 	opts.NoSigs = true
 	return opts, nil
 }
 
 // listenOn applies Listen. The server takes port -1 for "any", and 0 for its default.
-func (c EmbeddedConfig) listenOn(opts *server.Options) error {
+func (c Config) listenOn(opts *server.Options) error {
 	if c.Listen == "" {
 		opts.DontListen = c.ConfigFile == ""
 		return nil
@@ -148,24 +154,24 @@ func (c EmbeddedConfig) listenOn(opts *server.Options) error {
 }
 
 // ClientURL returns the URL for clients, the real port in it; empty where the server does not listen.
-func (e *Embedded) ClientURL() string {
+func (e *Server) ClientURL() string {
 	if !e.listen {
 		return ""
 	}
 	return e.server.ClientURL()
 }
 
-// InProcessConn makes a connection without a socket: it makes Embedded fit Config.InProcess.
-func (e *Embedded) InProcessConn() (net.Conn, error) { return e.server.InProcessConn() }
+// InProcessConn makes a connection without a socket: it makes Server fit messaging.Config.InProcess.
+func (e *Server) InProcessConn() (net.Conn, error) { return e.server.InProcessConn() }
 
 // Clients returns how many connections there are.
-func (e *Embedded) Clients() int { return e.server.NumClients() }
+func (e *Server) Clients() int { return e.server.NumClients() }
 
 // SlowConsumers returns how many connections the server has cut because they did not read.
-func (e *Embedded) SlowConsumers() int64 { return e.server.NumSlowConsumers() }
+func (e *Server) SlowConsumers() int64 { return e.server.NumSlowConsumers() }
 
 // Shutdown closes every connection and the socket, and waits for the server's goroutines.
-func (e *Embedded) Shutdown() {
+func (e *Server) Shutdown() {
 	e.server.Shutdown()
 	e.server.WaitForShutdown()
 }
