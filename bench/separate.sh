@@ -3,6 +3,9 @@
 # on as always; and beside it, in the same run, the raw path (bench/rawpath). By hand, not in CI: it takes the machine for itself.
 #
 #   bench/separate.sh [ROUNDS]        rounds of everything, 3 by default: compare medians
+#
+# Every process here, the raw path's too, uses one processor at a time unless GOMAXPROCS says otherwise: there are more processes than
+# processors, and a Go program that may use all of them wakes threads that only find each other's work (docs/operations.md).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${1:-3}
@@ -25,6 +28,7 @@ start() { # NAME COMMAND...
   echo $! >"$dir/$name.pid"
 }
 server=nats://127.0.0.1:$port
+export GOMAXPROCS=${GOMAXPROCS:-1}
 start broker "$dir/paxosd" broker --config configs/broker.conf --listen 127.0.0.1:$port
 for n in a1 a2 a3; do
   start $n "$dir/paxosd" acceptor --config configs/acceptor-$n.yaml --server $server --http off --set acceptor.data="$dir/$n" --set logs=main,bench

@@ -55,7 +55,7 @@ type Acceptor struct {
 
 // NewAcceptor returns a service that does nothing until Start.
 func NewAcceptor(cfg AcceptorConfig) *Acceptor {
-	a := &Acceptor{cfg: cfg, loop: newLoop(), readers: newMailbox(), stop: make(chan struct{})}
+	a := &Acceptor{cfg: cfg, loop: newLoop(acceptorTickEvery), readers: newMailbox(), stop: make(chan struct{})}
 	a.commits = newCommits(cfg.Store, a.send, cfg.Failed, a.stop)
 	a.loop.deliver = func(env *paxos.Envelope) {
 		if !a.ended {

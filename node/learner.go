@@ -85,7 +85,7 @@ type prefix struct {
 // NewLearner returns a service that does nothing until Start.
 func NewLearner(cfg LearnerConfig) *Learner {
 	s := &Learner{
-		cfg: cfg, loop: newLoop(), jobs: newMailbox(), stop: make(chan struct{}),
+		cfg: cfg, loop: newLoop(learnerTickEvery), jobs: newMailbox(), stop: make(chan struct{}),
 		logs: make(map[paxos.GenesisID]*learnerLog), views: make(map[paxos.GenesisID]*view), byLog: make(map[string]*learnerLog),
 	}
 	if s.cfg.Streamed == nil {

@@ -14,6 +14,7 @@ type loop struct {
 	stop context.CancelFunc
 	done chan struct{}
 
+	every   paxos.Span                // between ticks
 	deliver func(env *paxos.Envelope) // a message, for the core or a part of the service
 	tick    func()                    // time passed
 	flush   func()                    // end of a turn: hand over what the core asked for
@@ -60,7 +61,9 @@ func envelopeCost(env *paxos.Envelope) int {
 }
 
 // newLoop returns a loop whose mailbox takes messages already; nothing is done with them until start.
-func newLoop() loop { return loop{box: newMailbox(), done: make(chan struct{})} }
+func newLoop(every paxos.Span) loop {
+	return loop{box: newMailbox(), done: make(chan struct{}), every: every}
+}
 
 // start runs the loop until end is called.
 func (l *loop) start() {
@@ -81,7 +84,7 @@ func (l *loop) end() {
 
 func (l *loop) run(ctx context.Context) {
 	defer close(l.done)
-	ticker := time.NewTicker(time.Duration(TickEvery))
+	ticker := time.NewTicker(time.Duration(l.every))
 	defer ticker.Stop()
 	var events []event
 	for {

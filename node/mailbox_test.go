@@ -136,7 +136,7 @@ func TestMailboxLosesNothing(t *testing.T) {
 func TestLoopEndsWhileFull(t *testing.T) {
 	for _, started := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLoop()
+			l := newLoop(TickEvery)
 			l.box.maxLen = 1
 			hold := make(chan struct{})
 			l.deliver, l.tick, l.flush = func(*paxos.Envelope) { <-hold }, func() {}, func() {}

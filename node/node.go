@@ -29,5 +29,13 @@ func observe(o Observer, role paxos.Role, name string, evs []paxos.Event) {
 	}
 }
 
-// TickEvery is how often a loop lets time pass in its core. Spans of the protocol are multiples of it.
-const TickEvery = 10 * paxos.Millisecond
+// How often a loop lets time pass in its core. Each tick wakes a process that may have nothing to do, which competes with appends
+// where many processes share few processors: no role ticks more often than its shortest wait needs.
+const (
+	// TickEvery is a proposer's, whose elections take tens of milliseconds.
+	TickEvery = 10 * paxos.Millisecond
+	// learnerTickEvery: gaps are waited for longer than this.
+	learnerTickEvery = 20 * paxos.Millisecond
+	// acceptorTickEvery: an acceptor only gives up probes.
+	acceptorTickEvery = 50 * paxos.Millisecond
+)

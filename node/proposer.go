@@ -77,7 +77,7 @@ const maxSubscriptions = 4 * proposer.MaxLogs
 
 // NewProposer returns a service that does nothing until Start, or an error that says what cannot be founded.
 func NewProposer(cfg ProposerConfig) (*Proposer, error) {
-	p := &Proposer{cfg: cfg, loop: newLoop(), subs: make(chan proposer.Subscription, maxSubscriptions), left: make(chan struct{}), known: make(map[paxos.GenesisID]*paxos.Genesis)}
+	p := &Proposer{cfg: cfg, loop: newLoop(TickEvery), subs: make(chan proposer.Subscription, maxSubscriptions), left: make(chan struct{}), known: make(map[paxos.GenesisID]*paxos.Genesis)}
 	p.coreReq = p.reqs.source(askerCore)
 	self := paxos.Ident{Asker: cfg.Name, Role: paxos.RoleProposer, Run: cfg.Run}
 	p.dir = newDirectory(self, cfg.Acceptors, cfg.Learners, p.reqs.source(askerDirectory))
