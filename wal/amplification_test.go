@@ -54,7 +54,8 @@ func openBig(t testing.TB, dir string) *Votes {
 	return v
 }
 
-// A learner writes each value about twice: to the log, and once to a table; small tables may be joined once more.
+// A learner writes each value about twice: to the log, and once to a table. How many of the tables are joined once more, up to half of
+// the bytes here, depends on when the engine's compactions come; values that were written a third time would show as 3.
 func TestLearnerWritesEachByteAboutTwice(t *testing.T) {
 	payload, size := 256<<20, 20_000
 	if testing.Short() {
@@ -75,7 +76,7 @@ func TestLearnerWritesEachByteAboutTwice(t *testing.T) {
 	per := func(n uint64) float64 { return float64(n) / float64(payload) }
 	t.Logf("log %.2f, flushed %.2f, compacted %.2f bytes per byte; %d flushes, %d compactions, %d tables",
 		per(m.LogBytes), per(m.FlushBytes), per(m.CompactBytes), m.Flushes, m.Compactions, m.TableFiles)
-	if total := per(m.LogBytes + m.FlushBytes + m.CompactBytes); total > 2.3 {
+	if total := per(m.LogBytes + m.FlushBytes + m.CompactBytes); total > 2.6 {
 		t.Errorf("%.2f bytes written per byte", total)
 	}
 	closeStore(t, c)
