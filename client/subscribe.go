@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strconv"
@@ -75,6 +76,9 @@ func (l *Log) place(ctx context.Context, from From, cfg *subscribeConfig) (start
 		start = stream.Start{From: paxos.Offset(from.offset)}
 	case fromTime:
 		start = stream.Start{Since: from.stamp()}
+		if cfg.untilLast {
+			return l.placeSince(ctx, start, last)
+		}
 	}
 	if cfg.untilLast {
 		until = last
@@ -83,6 +87,24 @@ func (l *Log) place(ctx context.Context, from From, cfg *subscribeConfig) (start
 		}
 	}
 	return start, until, nil
+}
+
+// placeSince returns what place does where reading ends at offset last: nothing if all up to there is older than the start. A learner
+// would wait for an entry that is late enough. Stamps never fall (docs/protocol.md, Q5), so the last entry decides.
+func (l *Log) placeSince(ctx context.Context, start stream.Start, last uint64) (stream.Start, uint64, error) {
+	if last == 0 {
+		return start, 0, nil
+	}
+	e, err := l.Get(ctx, last)
+	switch {
+	case errors.Is(err, ErrGone):
+		return start, 0, nil // retention has dropped all that was there
+	case err != nil:
+		return start, 0, err
+	case e.Time.UnixNano() < int64(start.Since):
+		return start, 0, nil
+	}
+	return start, last, nil
 }
 
 func invalidRead(log, format string, args ...any) error {

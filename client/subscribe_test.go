@@ -77,6 +77,19 @@ func TestSubscribeFromPlaces(t *testing.T) {
 	if n != 7 {
 		t.Fatalf("%d entries from offset 4 to the last, want 7", n)
 	}
+	for e, err := range l.Subscribe(ctx, client.Time(time.Now().Add(time.Hour)), client.UntilLast()) {
+		t.Fatalf("%v, %v: nothing is that late", e, err)
+	}
+	n = 0
+	for _, err := range l.Subscribe(ctx, client.Time(e.Time), client.UntilLast()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != 4 {
+		t.Fatalf("%d entries from the time of offset 7 to the last, want 4", n)
+	}
 	for range l.Subscribe(ctx, client.Offset(11), client.UntilLast()) {
 		t.Fatal("an entry beyond the last")
 	}
