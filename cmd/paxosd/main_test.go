@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 	"go.uber.org/fx"
 	"go.uber.org/goleak"
@@ -243,5 +244,38 @@ func TestDevTakenPort(t *testing.T) {
 	_, stderr, code = command(t.Context(), "", "dev", "--listen", "127.0.0.1:0", "--http", l.Addr().String())
 	if code != exitFailed || !strings.Contains(stderr, "--http") {
 		t.Errorf("taken HTTP port: code %d, %q", code, stderr)
+	}
+}
+
+// TestN4DoctorFindsListeners: a subscription to everything makes a missing leader look like a slow one, and a stream answers appends
+// itself; doctor finds both.
+func TestN4DoctorFindsListeners(t *testing.T) {
+	url, _, _ := startDev(t)
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	for _, x := range []struct {
+		want string
+		hear nats.MsgHandler
+	}{
+		{"somebody listens to everything", func(*nats.Msg) {}},
+		{"somebody who is no leader answers", func(m *nats.Msg) { _ = m.Respond([]byte(`{"stream":"S","seq":1}`)) }},
+	} {
+		sub, err := nc.Subscribe("paxos.>", x.hear)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		out, stderr, code := command(t.Context(), "", "doctor", "--server", url)
+		if code != exitFailed || !strings.Contains(out, x.want) {
+			t.Errorf("code %d, want %q:\n%s%s", code, x.want, out, stderr)
+		}
+		if err := sub.Unsubscribe(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
