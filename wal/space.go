@@ -1,16 +1,19 @@
 package wal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Space says how much room a store takes and has.
 type Space struct {
 	StoreBytes uint64 // on disk, ballast left out
+	HeldBytes  uint64 // of these, what is not merely kept to be written over: the engine uses its log files again
 	FreeBytes  uint64 // of the disk; 0 with TotalBytes 0 where the file system does not say
 	TotalBytes uint64
 	Ballast    bool   // the ballast is held, or none is wanted
@@ -37,6 +40,12 @@ type spaceWatch struct {
 func (s *store) Space() (Space, error) {
 	m := s.db.Metrics()
 	sp := Space{StoreBytes: m.DiskSpaceUsage()}
+	// What was trimmed stays in log files that wait to be used again, several memory tables' worth for ever: a store that counted
+	// them might never be below its mark again.
+	sp.HeldBytes = sp.StoreBytes - min(sp.StoreBytes, m.WAL.ObsoletePhysicalSize)
+	if m.WAL.PhysicalSize > m.WAL.Size {
+		sp.HeldBytes -= min(sp.HeldBytes, m.WAL.PhysicalSize-m.WAL.Size)
+	}
 	usage, err := s.opts.FS.GetDiskUsage(s.dir)
 	switch {
 	case errors.Is(err, vfs.ErrUnsupported):
@@ -57,13 +66,50 @@ func (s *store) Space() (Space, error) {
 }
 
 // makeRoom has a full store write its memory to tables, if anything was written since it last did: deletes of what was trimmed free
-// nothing while they are in memory, and a store that refuses batches would never fill its memory by itself.
+// nothing while they are in memory, and a store that refuses batches would never fill its memory by itself. After a trim it also has
+// the engine drop what was trimmed: left to itself the engine may forget to, until much more is written.
 func (s *store) makeRoom(sp *Space) {
-	if n := s.durable.Load(); sp.Full && n != s.space.flushed {
+	if !sp.Full || s.dropTrimmed() {
+		return
+	}
+	if n := s.durable.Load(); n != s.space.flushed {
 		if _, err := s.db.AsyncFlush(); err == nil {
 			s.space.flushed = n
 		}
 	}
+}
+
+// dropTrimmed begins to compact what was trimmed away, unless that has been done since the last trim or is under way.
+func (s *store) dropTrimmed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing || s.reclaim.running || s.reclaim.trims == s.reclaim.done || s.reclaim.ranges == nil {
+		return false
+	}
+	s.reclaim.running, s.reclaim.done = true, s.reclaim.trims
+	ranges := s.reclaim.ranges()
+	s.running.Go(func() {
+		for _, r := range ranges {
+			// The engine flushes what of its memory is in the range first. It reports failures by itself (engineEvents).
+			if err := s.db.Compact(s.reclaim.ctx, r.Start, r.End, false); err != nil {
+				break
+			}
+		}
+		s.mu.Lock()
+		s.reclaim.running = false
+		s.mu.Unlock()
+	})
+	return true
+}
+
+// reclaim is what dropTrimmed must know. Guarded by store.mu.
+type reclaim struct {
+	ctx     context.Context // ends when the store closes
+	stop    context.CancelFunc
+	trims   uint64 // how often something was trimmed
+	done    uint64 // trims when the newest compaction began
+	running bool
+	ranges  func() []pebble.KeyRange // what was trimmed; nil: the role trims nothing
 }
 
 // whyFull is empty unless the store is full.
@@ -75,8 +121,8 @@ func (s *store) whyFull(sp *Space, was bool) string {
 			least += spaceLeavePercent
 		}
 	}
-	if high > 0 && sp.StoreBytes > high {
-		return fmt.Sprintf("store holds %d bytes, its high-water mark is %d", sp.StoreBytes, s.opts.HighWaterBytes)
+	if high > 0 && sp.HeldBytes > high {
+		return fmt.Sprintf("store holds %d bytes, its high-water mark is %d", sp.HeldBytes, s.opts.HighWaterBytes)
 	}
 	if sp.TotalBytes > 0 && sp.FreeBytes < sp.TotalBytes/100*least {
 		return fmt.Sprintf("disk has %d of %d bytes free, less than %d %%", sp.FreeBytes, sp.TotalBytes, s.opts.MinFreePercent)

@@ -3,6 +3,7 @@ package wal
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -43,6 +44,37 @@ func TestK5SpaceSaysFull(t *testing.T) {
 		apply(t, v, voteRecord(s, 1, valueOf(s, 100_000)))
 	}
 	check(true, "high-water mark is 8388608")
+}
+
+// A full store takes batches again once what it holds was trimmed, whatever its memory and its recycled log files take, and does so
+// each time.
+func TestK5TrimmingMakesRoom(t *testing.T) {
+	opts := testOptions(vfs.Default, newDeath())
+	opts.MemTableBytes, opts.HighWaterBytes = 4<<20, 6<<20
+	v, err := OpenVotes(t.TempDir(), testWant, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeStore(t, v)
+	apply(t, v, stateRecord())
+	full := func() bool {
+		sp, err := v.Space()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sp.Full
+	}
+	for s, round := paxos.Slot(1), 0; round < 3; round++ {
+		for ; !full(); s++ {
+			apply(t, v, voteRecord(s, 1, valueOf(s, 100_000)))
+		}
+		apply(t, v, trimRecord(s-1))
+		for end := time.Now().Add(20 * time.Second); full(); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("round %d: still full, with everything trimmed:\n%s", round, v.db.Metrics())
+			}
+		}
+	}
 }
 
 // PROTOCOL K5: a ballast file leaves room to reopen.

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -41,12 +42,14 @@ type store struct {
 	closeOnce sync.Once
 	closeErr  error
 
-	space spaceWatch
+	space   spaceWatch
+	reclaim reclaim
 }
 
 func newStore(dir string, role paxos.Role, opts Options) *store {
 	s := &store{dir: dir, role: role, opts: opts, failed: make(chan struct{})}
 	s.opening.Store(true)
+	s.reclaim.ctx, s.reclaim.stop = context.WithCancel(context.Background())
 	s.space.ballast = ballast{fs: opts.FS, path: s.path(ballastFile), bytes: opts.BallastBytes}
 	return s
 }
@@ -133,6 +136,7 @@ func (s *store) Close() error {
 }
 
 func (s *store) shut() error {
+	s.reclaim.stop()
 	if err := s.drain(); err != nil {
 		return err
 	}
@@ -157,6 +161,7 @@ func (s *store) closeEngine() error {
 
 // abandon lets go of what a failed open holds.
 func (s *store) abandon() {
+	s.reclaim.stop()
 	if s.broken() != nil {
 		return
 	}

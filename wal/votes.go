@@ -53,6 +53,7 @@ func OpenVotes(dir string, want Want, opts Options) (*Votes, error) {
 		return nil, err
 	}
 	v := &Votes{store: s, logs: map[paxos.GenesisID]*votesState{}}
+	s.reclaim.ranges = v.trimmedRanges
 	if err := s.finishOpen(v.load); err != nil {
 		return nil, err
 	}
@@ -194,6 +195,20 @@ func (v *Votes) encodeVote(b *pebble.Batch, r *paxos.Record, l *votesState) erro
 	return b.Set(v.key, r.Value, nil)
 }
 
+// trimmedRanges returns the keys of all that was trimmed. The caller holds store.mu.
+func (v *Votes) trimmedRanges() (all []pebble.KeyRange) {
+	for _, g := range sortedLogs(v.logs) {
+		if l := v.logs[g]; l.trimmed > 0 {
+			for _, kind := range []keyKind{kindVote, kindVoteValue} {
+				all = append(all, pebble.KeyRange{
+					Start: appendSlotKey(nil, kind, g, 1), End: appendSlotKey(nil, kind, g, l.trimmed+1),
+				})
+			}
+		}
+	}
+	return all
+}
+
 // encodeTrim deletes the range since the last T, not from the first slot: tombstones that do not overlap stay cheap.
 func (v *Votes) encodeTrim(b *pebble.Batch, r *paxos.Record, l *votesState) error {
 	if r.Slot < l.trimmed || r.Slot == paxos.MaxSlot {
@@ -210,6 +225,7 @@ func (v *Votes) encodeTrim(b *pebble.Batch, r *paxos.Record, l *votesState) erro
 		}
 	}
 	l.trimmed = r.Slot
+	v.reclaim.trims++
 	if l.highest <= r.Slot {
 		l.highest = 0
 	}
