@@ -83,7 +83,7 @@ func TestImportsGoOneWay(t *testing.T) {
 		{[]string{"metrics/…", "configs/…"}, []string{"=paxos"}},
 		{[]string{"client/…"}, []string{"=paxos", "paxos/value", "messaging", "client"}},
 		{[]string{"node/…"}, []string{"paxos", "node"}},
-		{[]string{"sim/…"}, []string{"paxos", "node", "client/session", "sim"}},
+		{[]string{"sim/…"}, []string{"paxos", "node", "client/session", "client/stream", "sim"}},
 		{[]string{"cmd/…", "bench/…", "e2e/…"}, []string{"paxos", "node", "wal", "messaging", "client", "metrics", "configs", "cmd", "bench", "e2e"}},
 	}
 	for _, p := range packages(t) {
