@@ -56,7 +56,7 @@ func (w *world) fill(p *process, on bool) {
 // mayLose reports whether the cluster can do without a store for good: every membership and keeper set that was ever sent keeps its
 // quorums without it.
 func (w *world) mayLose(p *process) bool {
-	if p.broken || p.damaged() {
+	if p.broken || p.damaged() || w.lostOther(p.role) {
 		return false
 	}
 	if p.votes != nil {
@@ -80,6 +80,22 @@ func (w *world) mayLose(p *process) bool {
 		}
 	}
 	return left >= w.profile.k-1 && left >= 1
+}
+
+// lostOther reports whether a store of another role is gone for good. A newcomer begins with what k keepers confirm, or with a stable
+// command whose slot a write quorum's votes confirm: with a keeper and an acceptor gone for good, both may be out of reach, and no
+// newcomer can begin any more.
+func (w *world) lostOther(role paxos.Role) bool {
+	other := byte('l')
+	if role == paxos.RoleLearner {
+		other = 'a'
+	}
+	for i := range w.lost {
+		if i[0] == other {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *world) canLose(ms []paxos.Member, i paxos.Incarnation, most int) bool {
