@@ -1,0 +1,159 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/paxosd/paxosd/e2e/chaos/judge"
+)
+
+// Limits of what is waited for.
+const (
+	startLimit   = time.Minute
+	recoverLimit = 90 * time.Second
+	settleLimit  = 2 * time.Minute
+	linearLimit  = 90 * time.Second
+	wordLimit    = 300 // of what a process said, in a problem
+)
+
+// settle ends the load, and holds what the logs have to what clients know.
+func (l *load) settle(ctx context.Context) (v *judge.Verdict, linear int) {
+	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	l.stop()
+	l.producing.Wait()
+	log, err := l.c.read(ctx, logMain)
+	if err != nil {
+		v = &judge.Verdict{Acked: l.main.Acked()}
+		v.Fail("%v", err)
+		return v, 0
+	}
+	v = l.main.Check(log)
+	l.subscribersHave(ctx, v, log)
+	linear = l.singleLog(ctx, v)
+	l.copies(ctx, v, log)
+	l.hashes(ctx, v)
+	l.words(v)
+	for _, p := range l.problems {
+		v.Fail("%s", p)
+	}
+	return v, linear
+}
+
+// subscribersHave waits until every subscriber has the whole log, and compares.
+func (l *load) subscribersHave(ctx context.Context, v *judge.Verdict, log []string) {
+	for _, r := range l.readers {
+		for r.len() < len(log) && ctx.Err() == nil {
+			pause(ctx, 20*time.Millisecond)
+		}
+	}
+	l.stopRead()
+	l.reading.Wait()
+	for _, r := range l.readers {
+		if err := judge.Same("the log", log, r.name, r.log, false); err != nil {
+			v.Fail("%v", err)
+		}
+	}
+}
+
+// singleLog judges the second log.
+func (l *load) singleLog(ctx context.Context, v *judge.Verdict) int {
+	log, err := l.c.read(ctx, logSingle)
+	if err != nil {
+		v.Fail("%v", err)
+		return 0
+	}
+	checked, err := l.ops.Linear(log, linearLimit)
+	if err != nil {
+		v.Fail("log %s: %v", logSingle, err)
+	}
+	return checked
+}
+
+// copies reads the log from each learner alone, while the others stand still.
+func (l *load) copies(ctx context.Context, v *judge.Verdict, log []string) {
+	learners := l.c.of(learner)
+	for _, r := range learners {
+		for _, o := range learners {
+			if o != r {
+				o.proc.Signal(syscall.SIGSTOP)
+			}
+		}
+		own, err := l.c.read(ctx, logMain)
+		if err == nil {
+			err = judge.Same("the log", log, r.name, own, false)
+		}
+		if err != nil {
+			v.Fail("%s alone: %v", r.name, err)
+		}
+		for _, o := range learners {
+			o.proc.Signal(syscall.SIGCONT)
+		}
+	}
+}
+
+// hashes waits until all learners are through the same slots, and compares their running hashes.
+func (l *load) hashes(ctx context.Context, v *judge.Verdict) {
+	for ctx.Err() == nil {
+		through, hashes := make(map[string]bool), make(map[string]bool)
+		for _, r := range l.c.of(learner) {
+			s, ok := r.status(ctx)
+			if !ok || len(s.Logs) != 2 {
+				through[r.name] = true
+				continue
+			}
+			var t, h strings.Builder
+			for _, x := range s.Logs {
+				fmt.Fprintf(&t, "%s %d, ", x.Log, x.Through)
+				fmt.Fprintf(&h, "%s %s, ", x.Log, x.Hash)
+			}
+			through[t.String()], hashes[h.String()] = true, true
+		}
+		if len(through) == 1 {
+			if len(hashes) != 1 {
+				v.Fail("at slots %v learners have the hashes %v", through, hashes)
+			}
+			return
+		}
+		pause(ctx, 20*time.Millisecond)
+	}
+	v.Fail("the learners never were at the same slot")
+}
+
+// words looks through what processes said for what none may say.
+func (l *load) words(v *judge.Verdict) {
+	for _, p := range l.c.all() {
+		said := p.SaidSince(0)
+		for _, word := range []string{"panic:", "fatal error:", "violated", "diverge"} {
+			if i := strings.Index(said, word); i >= 0 {
+				v.Fail("%s said: %s", p.Name, said[i:min(len(said), i+wordLimit)])
+			}
+		}
+	}
+}
+
+// Once runs a cluster under load for a while without any fault: it shows that the harness itself is sound.
+func Once(ctx context.Context, dir, binary string, d time.Duration) error {
+	c, err := NewCluster(dir, binary)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	start, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if err := c.Ready(start); err != nil {
+		return err
+	}
+	l := newLoad(ctx, c)
+	pause(ctx, d)
+	all, one := l.gaps.Longest()
+	v, linear := l.settle(ctx)
+	b, _ := json.MarshalIndent(v, "", "  ")
+	fmt.Println(string(b), linear, all, one, http.StatusOK)
+	return nil
+}
