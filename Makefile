@@ -46,5 +46,13 @@ fuzz-short: ## run each fuzz target for SECONDS_EACH seconds (10)
 e2e: ## run a cluster of real processes that are killed, paused and starved
 	$(GO) test -tags e2e -count=1 -timeout 10m ./e2e
 
+.PHONY: mutants
+mutants: ## plant every bug, and write which is caught by what, and how soon: docs/mutants.md
+	$(GO) run ./sim/mutants/cmd/mutants -write
+
+.PHONY: mutants-replay
+mutants-replay: ## replay the known catching seed of every planted bug
+	$(GO) run ./sim/mutants/cmd/mutants -replay
+
 .PHONY: check
 check: test race lint e2e ## what must pass before a change goes in

@@ -172,7 +172,7 @@ var acceptors = []Mutant{
 		Edits: []Edit{edit(acceptorGroup, `	case !g.live():
 		a.refuse(g, of, b, t, paxos.RefusedRetired, out)
 	case b.Less`, `	case b.Less`)},
-		Test: Test{Package: "./paxos/acceptor", Run: "."},
+		Test: Test{Package: "./paxos/acceptor", Run: "K4Retired"},
 	},
 	{
 		Name: "copied-store-not-stopped",
@@ -180,12 +180,12 @@ var acceptors = []Mutant{
 		Edits: []Edit{edit(acceptorIdent, `	if m.Incarnation == a.cfg.Incarnation && !m.Incarnation.IsZero() {
 		out.Stop`, `	if m.Incarnation == a.cfg.Incarnation && m.Incarnation.IsZero() {
 		out.Stop`)},
-		Test: Test{Package: "./paxos/acceptor", Run: "."},
+		Test: Test{Package: "./paxos/acceptor", Run: "OneStoreTwice"},
 	},
 	{
 		Name:  "round-jump-followed",
 		Rule:  "A2: a round more than 2^32 above the promised one is promised: the next one could not be outbid",
 		Edits: []Edit{edit(acceptorGroup, `b.Round-g.promised.Round > paxos.MaxRoundJump:`, `b.Round-g.promised.Round > 1<<63:`)},
-		Test:  Test{Package: "./paxos/acceptor", Run: "."},
+		Test:  Test{Package: "./paxos/acceptor", Run: "PromiseOnlyHigher"},
 	},
 }

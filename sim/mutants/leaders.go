@@ -221,7 +221,7 @@ var leaders = []Mutant{
 		Name:  "handover-without-barrier",
 		Rule:  "Section 8: an orderly stop does not wait for what its subscription still brings, nor for what is open",
 		Edits: []Edit{edit(proposerHand, `		if late || ld.closed && ld.queue.len() == 0 && len(ld.open) == 0 {`, `		if late || !ld.closed || ld.queue.len() == 0 {`)},
-		Test:  Test{Package: "./paxos/proposer", Run: "."},
+		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
 	{
 		Name:     "in-flight-not-bounded",

@@ -104,7 +104,7 @@ var learners = []Mutant{
 		Name:  "hash-not-compared",
 		Rule:  "L5: fetched slots are joined onto another history",
 		Edits: []Edit{edit(learnerAnswers, `	if own != m.Before {`, `	if own != m.Before && l.stopped != nil {`)},
-		Test:  Test{Package: "./paxos/learner", Run: "."},
+		Test:  Test{Package: "./paxos/learner", Run: "JoinsOnlyOntoEqualHash"},
 	},
 	{
 		Name:  "checkpoint-not-verified",

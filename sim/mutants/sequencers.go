@@ -162,7 +162,7 @@ var stability = []Mutant{
 		Edits: []Edit{edit("paxos/proposer/stability.go", `	case own == k.hash:
 `, `	case own == k.hash || k.slot > 0:
 `)},
-		Test: Test{Package: "./paxos/proposer", Run: "."},
+		Test: Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
 	{
 		Name: "stable-through-what-is-sequenced",
@@ -183,6 +183,6 @@ var stability = []Mutant{
 		Name:  "stable-feeds-on-itself",
 		Rule:  "Section 8: stable is stated though nothing but stable commands lies above the mark: an idle log grows for ever",
 		Edits: []Edit{edit("paxos/proposer/stability.go", `	case n > st.mark && st.solid > st.mark:`, `	case n > st.mark:`)},
-		Test:  Test{Package: "./paxos/proposer", Run: "."},
+		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
 }
