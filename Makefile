@@ -7,7 +7,7 @@ GENERATED = messaging/pb/*.pb.go configs/*.yaml configs/*.conf docs/metrics.md
 
 .PHONY: help
 help: ## print the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/paxosd, statically
