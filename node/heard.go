@@ -59,6 +59,15 @@ func (h *heard) onBeacon(now paxos.Instant, m *paxos.Beacon, out *paxos.Output) 
 	h.ask(now, r, out)
 }
 
+// again forgets what was heard, so that every run is asked for its full list: a log that begins here now could not take what
+// beacons said of it before.
+func (h *heard) again(now paxos.Instant, out *paxos.Output) {
+	for _, r := range h.runs {
+		r.number, r.low, r.askAt = 0, r.newest+1, now
+		h.ask(now, r, out)
+	}
+}
+
 // tick asks again what was not answered.
 func (h *heard) tick(now paxos.Instant, out *paxos.Output) {
 	for _, r := range h.runs {

@@ -88,6 +88,25 @@ func TestN6NewcomerAsksForTheFullList(t *testing.T) {
 	}
 }
 
+// TestL3LogThatBeginsLateAsksForTheFullList: what a beacon said of a log before the learner could take it is asked for again, once the
+// log has begun: of an idle log it is told once.
+func TestL3LogThatBeginsLateAsksForTheFullList(t *testing.T) {
+	h, out := newTestHeard()
+	h.onBeacon(1, beaconOf(1, false), out)
+	h.onBeacon(1, beaconOf(2, false), out)
+	h.again(2, out)
+	if len(out.Now) != 1 {
+		t.Fatal("content with what was dropped")
+	}
+	h.onBeacon(3, beaconOf(3, false), out)
+	h.onBeacon(4, beaconOf(3, true), out)
+	out.Reset()
+	h.tick(paxos.Instant(0).Add(askBeaconsEvery+4), out)
+	if len(out.Now) != 0 || h.runs[0].number != 3 {
+		t.Fatalf("asks %d times after the full list, content through %d", len(out.Now), h.runs[0].number)
+	}
+}
+
 // TestN6EverythingIsHeardInTheEnd: beacons and full lists are lost, repeated and reordered in any way; if the learner is content,
 // it has heard the newest word on everything.
 func TestN6EverythingIsHeardInTheEnd(t *testing.T) {

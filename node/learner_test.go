@@ -277,6 +277,28 @@ func TestBootingLearnersDoNotWaitForEachOther(t *testing.T) {
 	t.Fatal("no answer")
 }
 
+// TestL3LogThatBeginsLateHearsTheNewestMark: of an idle log the newest mark is told once, maybe while a learner still looks for its
+// beginning, and by another learner that lags: so it asks again once it has begun.
+func TestL3LogThatBeginsLateHearsTheNewestMark(t *testing.T) {
+	s := newStepped(t)
+	s.log()
+	item := paxos.BeaconItem{Log: "orders", Genesis: s.gen.ID, Ballot: paxos.Ballot{Round: 1, Proposer: "p1", Run: 7}, Chosen: 5}
+	s.turn(&paxos.Envelope{Log: paxos.ProcessLog, From: "p1", Msg: &paxos.Beacon{Proposer: "p1", Run: 7, Number: 1, Items: []paxos.BeaconItem{item}}})
+	s.pass(TickEvery)
+	for _, q := range s.asked(paxos.KindCheckpoint) {
+		s.turn(s.to(&q, &paxos.CheckpointAnswer{Voter: voterOf(q.To)}))
+	}
+	s.pass(TickEvery)
+	q, ok := s.asked(paxos.KindBeacons)["p1"]
+	if !ok {
+		t.Fatal("it does not ask what p1's beacons said before it began")
+	}
+	s.turn(s.to(&q, &paxos.Beacon{Proposer: "p1", Run: 7, Number: 1, Full: true, Items: []paxos.BeaconItem{item}}))
+	if known := s.logs[s.gen.ID].core.Known(); known != 5 {
+		t.Fatalf("it knows that %d slots are chosen, want 5", known)
+	}
+}
+
 // TestFetchAnswersFitTheBroker, whatever is asked for, from memory and from the store; the hashes join.
 func TestFetchAnswersFitTheBroker(t *testing.T) {
 	for _, size := range []int{1, 200, 300, 20_000, 900_000} {
