@@ -207,6 +207,7 @@ func (f *followed) settleBoot() {
 	s := f.s
 	s.p.w.note("%s begins %s after slot %d, vouched for by %s", s.p.name, f.gen.Log, start.Mark, start.Vouched)
 	f.begin(seq)
+	s.heard.again(s.p.clock(), &s.out)
 	if start.Mark > 0 {
 		s.p.w.count("began from a checkpoint")
 		s.p.w.check.restored(s.p, f.gen.ID, start.Mark, start.Hash)

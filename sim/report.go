@@ -114,6 +114,15 @@ func (h *heard) onBeacon(now paxos.Instant, m *paxos.Beacon, out *paxos.Output) 
 	h.ask(now, r, out)
 }
 
+// again asks every run for its full list: a log that begins now could not take what was said of it before.
+func (h *heard) again(now paxos.Instant, out *paxos.Output) {
+	for i := range h.runs {
+		r := &h.runs[i]
+		r.number, r.low, r.askAt = 0, r.newest+1, now
+		h.ask(now, r, out)
+	}
+}
+
 func (h *heard) tick(now paxos.Instant, out *paxos.Output) {
 	for i := range h.runs {
 		h.ask(now, &h.runs[i], out)
