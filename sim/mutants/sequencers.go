@@ -24,8 +24,9 @@ var sequencers = []Mutant{
 	},
 	{
 		Name: "duplicate-applied",
-		Rule: "Q2: a batch whose number is known is appended again (PITFALLS 15)",
-		Edits: []Edit{edit(sequencerBatch, `		if s.known(sess, b, o) {
+		Rule: "Q2: a batch whose number is known is appended again; the leader does not answer it before (PITFALLS 15)",
+		Edits: []Edit{
+			edit(sequencerBatch, `		if s.known(sess, b, o) {
 			return
 		}`, `		if s.known(sess, b, o) {
 			if o.Code == paxos.CodeDuplicate {
@@ -33,22 +34,38 @@ var sequencers = []Mutant{
 				s.last += paxos.Offset(o.Count)
 			}
 			return
-		}`)},
+		}`),
+			edit(proposerIntake, `		if o, ok := g.seq.Advise(&b); ok {`, `		if o, ok := g.seq.Advise(&b); ok && b.Count == 0 {`),
+		},
 		Checkers: []string{"exactly-once", "linearizable"},
 	},
 	{
 		Name: "session-order-not-checked",
-		Rule: "Q2: a number above the next one is taken: the batches before it are lost or come after it",
-		Edits: []Edit{edit(sequencerBatch, `	case n == sess.last+1:
+		Rule: "Q2: a number above the next one is taken, and those before it when they come",
+		Edits: []Edit{
+			edit(sequencerBatch, `	case n == sess.last+1:
 		return false
 	case n > sess.last:`, `	case n == sess.last+1:
 		return false
 	case n > sess.last && n-sess.last <= f:
 		for sess.last+1 < n {
-			s.sessions.consume(sess, kept{code: paxos.CodeForgotten})
+			s.sessions.consume(sess, kept{})
 		}
 		return false
-	case n > sess.last:`)},
+	case n > sess.last:`),
+			edit(sequencerBatch, `		if k.checksum != b.Checksum {`, `		if k.code == paxos.CodeNone {
+			return false
+		}
+		if k.checksum != b.Checksum {`),
+			edit(sequencerBatch, `	if sess != nil {
+		// Every`, `	if sess != nil && b.Number <= sess.last {
+		*sess.outcome(b.Number, s.sessions.outcomes) = kept{checksum: b.Checksum, code: o.Code, first: o.First, count: o.Count, last: o.Last}
+	} else if sess != nil {
+		// Every`),
+			edit(sequencerBatch, `		s.known(sess, b, &o)
+		return o, true`, `		known := s.known(sess, b, &o)
+		return o, known`),
+		},
 		Checkers: []string{"exactly-once"},
 	},
 	{

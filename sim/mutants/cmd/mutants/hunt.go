@@ -32,7 +32,8 @@ const rangeStep = 1_000_000
 // hunter builds mutants and looks for seeds that catch them.
 type hunter struct {
 	options
-	root string
+	root  string
+	sound string // the simulator built without a mutant; empty: not needed
 
 	mu  sync.Mutex
 	log io.Writer
@@ -125,12 +126,23 @@ func (h *hunter) tell(f *found) {
 	fmt.Fprintf(h.log, "%-36s %6.1f s  %s\n", f.mutant.Name, f.took.Seconds(), what)
 }
 
-// build plants m and builds the simulator with it into dir.
-func (h *hunter) build(ctx context.Context, m *mutants.Mutant, dir string) (binary string, err error) {
-	overlay, err := m.Plant(h.root, dir)
-	if err != nil {
-		return "", err
+// control builds the simulator without a mutant: a seed that fails there as well says nothing of one.
+func (h *hunter) control(ctx context.Context, all []mutants.Mutant) (remove func() error, err error) {
+	if !slices.ContainsFunc(all, func(m mutants.Mutant) bool { return m.Simulated() }) {
+		return func() error { return nil }, nil
 	}
+	dir, err := os.MkdirTemp("", "mutant")
+	if err != nil {
+		return nil, err
+	}
+	if h.sound, err = h.build(ctx, "", dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return func() error { return os.RemoveAll(dir) }, nil
+}
+
+// build builds the simulator into dir, with an overlay if there is one.
+func (h *hunter) build(ctx context.Context, overlay, dir string) (binary string, err error) {
 	binary = filepath.Join(dir, "paxossim")
 	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, simulator)
 	cmd.Dir = h.root
@@ -159,14 +171,19 @@ func (h *hunter) hunt(ctx context.Context, m *mutants.Mutant, r seedRanges) (f f
 		f.catches, f.err = h.test(ctx, m, dir)
 		return f
 	}
-	binary, err := h.build(ctx, m, dir)
+	overlay, err := m.Plant(h.root, dir)
+	if err != nil {
+		f.err = err
+		return f
+	}
+	binary, err := h.build(ctx, overlay, dir)
 	if err != nil {
 		f.err = err
 		return f
 	}
 	missed := 0
 	for i := range r.n {
-		c, err := h.simulate(ctx, binary, r.first+uint64(i)*rangeStep, r.seeds)
+		c, err := h.seek(ctx, binary, r.first+uint64(i)*rangeStep, r.seeds)
 		if err != nil {
 			f.err = err
 			return f
@@ -192,10 +209,28 @@ type line struct {
 // panicked is the name of the checker where a process ended by itself: a broken invariant that nothing in it caught.
 const panicked = "panic"
 
-// simulate runs a range of seeds until one fails.
-func (h *hunter) simulate(ctx context.Context, binary string, first uint64, seeds int) (catch, error) {
+// seek runs a range of seeds until one fails that does not fail without the mutant.
+func (h *hunter) seek(ctx context.Context, binary string, first uint64, seeds int) (catch, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.within)
 	defer cancel()
+	for done := 0; done < seeds; {
+		c, err := h.simulate(ctx, binary, first+uint64(done), seeds-done)
+		if err != nil || !c.caught {
+			c.tries += done
+			return c, err
+		}
+		own, err := h.simulate(ctx, h.sound, c.seed, 1)
+		if err != nil || !own.caught || c.checker == panicked {
+			c.tries += done
+			return c, err
+		}
+		done += c.tries
+	}
+	return catch{tries: seeds}, nil
+}
+
+// simulate runs a range of seeds until one fails.
+func (h *hunter) simulate(ctx context.Context, binary string, first uint64, seeds int) (catch, error) {
 	cmd := exec.CommandContext(ctx, binary, "-json", "-first-failure", "-workers=1",
 		"-seed="+strconv.FormatUint(first, 10), "-seeds="+strconv.Itoa(seeds))
 	cmd.Dir = h.root

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,7 +31,12 @@ type known struct {
 }
 
 // table hunts all, and prints or writes the result.
-func (h *hunter) table(ctx context.Context, all []mutants.Mutant, stdout io.Writer) error {
+func (h *hunter) table(ctx context.Context, all []mutants.Mutant, stdout io.Writer) (err error) {
+	remove, err := h.control(ctx, all)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
 	results := h.each(ctx, all, func(ctx context.Context, m *mutants.Mutant) found {
 		return h.hunt(ctx, m, seedRanges{first: h.first, n: h.ranges, seeds: h.seeds})
 	})
@@ -162,7 +168,7 @@ func (h *hunter) readKnown() ([]known, error) {
 }
 
 // replayAll runs the known seed of each mutant.
-func (h *hunter) replayAll(ctx context.Context, all []mutants.Mutant, stdout io.Writer) error {
+func (h *hunter) replayAll(ctx context.Context, all []mutants.Mutant, stdout io.Writer) (err error) {
 	list, err := h.readKnown()
 	if err != nil {
 		return err
@@ -179,6 +185,11 @@ func (h *hunter) replayAll(ctx context.Context, all []mutants.Mutant, stdout io.
 			fmt.Fprintf(h.log, "%-36s has no known seed: run mutants -only %s -write\n", m.Name, m.Name)
 		}
 	}
+	remove, err := h.control(ctx, chosen)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
 	results := h.each(ctx, chosen, func(ctx context.Context, m *mutants.Mutant) found {
 		k := seeds[m.Name]
 		return h.hunt(ctx, m, seedRanges{first: k.Seed, n: 1, seeds: max(10*k.Median, 20)})
