@@ -54,5 +54,10 @@ mutants: ## plant every bug, and write which is caught by what, and how soon: do
 mutants-replay: ## replay the known catching seed of every planted bug
 	$(GO) run ./sim/mutants/cmd/mutants -replay
 
+CHAOS_MINUTES ?= 10
+.PHONY: chaos
+chaos: ## do what networks, disks and operators do to a cluster of real processes for CHAOS_MINUTES (10), as root
+	$(GO) build -o bin/chaos ./e2e/chaos && bin/chaos -minutes $(CHAOS_MINUTES)
+
 .PHONY: check
 check: test race lint e2e ## what must pass before a change goes in
