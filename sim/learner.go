@@ -180,7 +180,6 @@ func (l *learnerService) tick() {
 		f.tick(now)
 	}
 	l.heard.tick(now, &l.out)
-	l.reads.tick()
 	l.flush()
 }
 
@@ -295,6 +294,7 @@ func (l *learnerService) flush() {
 	for _, f := range l.logs {
 		f.settle()
 	}
+	l.reads.pump()
 	p.w.observe(p, l.out.Events)
 	p.leave(l.out.Now)
 	if !p.up() {
