@@ -3,7 +3,6 @@ package harness
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -26,6 +25,9 @@ type role struct {
 	pages *http.Client
 	http  string
 	out   string // why it stays out of this cluster for good; empty: it does not
+
+	harmed bool   // its store was damaged, and it has not noticed yet
+	reason string // what it said when it did
 }
 
 // Cluster is all processes, on a network of their own.
@@ -211,8 +213,21 @@ func (c *Cluster) Ready(ctx context.Context) error {
 	}
 }
 
-// errEnded says that a process that should run does not.
-var errEnded = errors.New("ended by itself")
+// ended deals with a role that does not run any more. Only damage that it noticed late is a reason for that.
+func (c *Cluster) ended(ctx context.Context, r *role) error {
+	said := r.proc.SaidSince(0)
+	if !r.harmed {
+		return fmt.Errorf("%w: %s ended by itself with code %d: %s", errViolated, r.name, r.proc.Code(), lastLine(said))
+	}
+	if err := r.gaveUp(said); err != nil {
+		return err
+	}
+	if r.kind == learner {
+		return c.replaceLearner(ctx, r)
+	}
+	r.out = "its store was damaged"
+	return nil
+}
 
 // waits names a role that is not ready; empty: all are.
 func (c *Cluster) waits(ctx context.Context) (string, error) {
@@ -221,7 +236,10 @@ func (c *Cluster) waits(ctx context.Context) (string, error) {
 			continue
 		}
 		if !r.proc.Runs() {
-			return "", fmt.Errorf("%s: %w with code %d: %s", r.name, errEnded, r.proc.Code(), lastLine(r.proc.SaidSince(0)))
+			if err := c.ended(ctx, r); err != nil {
+				return "", err
+			}
+			return r.name + " had ended", nil
 		}
 		if code, body := r.get(ctx, "/readyz"); code != http.StatusOK {
 			return r.name + ": " + strings.TrimSpace(body), nil

@@ -68,6 +68,14 @@ func newLoad(ctx context.Context, c *Cluster) *load {
 	return l
 }
 
+// end ends every client. Nothing more is judged.
+func (l *load) end() {
+	l.stop()
+	l.stopRead()
+	l.producing.Wait()
+	l.reading.Wait()
+}
+
 // problem notes what a client met that nobody may meet.
 func (l *load) problem(format string, args ...any) {
 	l.mu.Lock()

@@ -10,7 +10,8 @@ type Gaps struct {
 	mu     sync.Mutex
 	all    gap
 	client map[string]*gap
-	count  int
+	mended time.Time     // when Mended was called; zero: not since Begin, or there was an acknowledgement since
+	after  time.Duration // from then to the next acknowledgement
 }
 
 type gap struct {
@@ -33,7 +34,9 @@ func (g *Gaps) Ack(client string) {
 	now := time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.count++
+	if !g.mended.IsZero() {
+		g.after, g.mended = now.Sub(g.mended), time.Time{}
+	}
 	g.all.at(now)
 	c := g.client[client]
 	if c == nil {
@@ -47,23 +50,41 @@ func (g *Gaps) Ack(client string) {
 func (g *Gaps) Begin() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.count = 0
+	g.mended, g.after = time.Time{}, 0
 	g.all.longest = 0
 	for _, c := range g.client {
 		c.longest = 0
 	}
 }
 
-// Acked returns how many acknowledgements there were since Begin, and how many clients had one after a moment.
-func (g *Gaps) Acked(after time.Time) (count, clients int) {
+// Mended is called when what might hinder acknowledgements is over.
+func (g *Gaps) Mended() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.mended, g.after = time.Now(), 0
+}
+
+// After returns how long the next acknowledgement took after Mended.
+func (g *Gaps) After() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.mended.IsZero() {
+		return time.Since(g.mended)
+	}
+	return g.after
+}
+
+// Acked returns how many clients had an acknowledgement after a moment.
+func (g *Gaps) Acked(after time.Time) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := 0
 	for _, c := range g.client {
 		if c.last.After(after) {
-			clients++
+			n++
 		}
 	}
-	return g.count, clients
+	return n
 }
 
 // Longest returns the longest gaps since Begin, those that are open included: between two acknowledgements whoever got them, and
@@ -77,11 +98,4 @@ func (g *Gaps) Longest() (all, client time.Duration) {
 		client = max(client, c.longest, now.Sub(c.last))
 	}
 	return all, client
-}
-
-// Forget ends the measurement of a client that is gone.
-func (g *Gaps) Forget(client string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.client, client)
 }

@@ -133,7 +133,17 @@ func TestGaps(t *testing.T) {
 	if all, _ := g.Longest(); all > 900*time.Millisecond {
 		t.Errorf("a gap that ended before counts: %v", all)
 	}
-	if n, _ := g.Acked(time.Time{}); n != 0 {
-		t.Errorf("%d acknowledgements since the beginning", n)
+	if n := g.Acked(g.all.last.Add(-time.Nanosecond)); n != 1 {
+		t.Errorf("%d clients had the newest acknowledgement", n)
+	}
+	g.Mended()
+	g.mended = g.mended.Add(-time.Second)
+	if g.After() < time.Second {
+		t.Errorf("no acknowledgement yet: %v", g.After())
+	}
+	g.Ack("a")
+	g.Ack("a")
+	if a := g.After(); a < time.Second || a > 2*time.Second {
+		t.Errorf("the next acknowledgement took %v", a)
 	}
 }

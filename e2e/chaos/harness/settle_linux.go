@@ -2,9 +2,7 @@ package harness
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 	"syscall"
 	"time"
@@ -135,25 +133,4 @@ func (l *load) words(v *judge.Verdict) {
 			}
 		}
 	}
-}
-
-// Once runs a cluster under load for a while without any fault: it shows that the harness itself is sound.
-func Once(ctx context.Context, dir, binary string, d time.Duration) error {
-	c, err := NewCluster(dir, binary)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	start, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	if err := c.Ready(start); err != nil {
-		return err
-	}
-	l := newLoad(ctx, c)
-	pause(ctx, d)
-	all, one := l.gaps.Longest()
-	v, linear := l.settle(ctx)
-	b, _ := json.MarshalIndent(v, "", "  ")
-	fmt.Println(string(b), linear, all, one, http.StatusOK)
-	return nil
 }
