@@ -59,7 +59,9 @@ func (c *checker) batchOf(payload []byte) *batchRecord {
 }
 
 // entryIndex is the place of an entry in its batch.
-func entryIndex(payload []byte) paxos.Offset { return paxos.Offset(binary.LittleEndian.Uint32(payload[8:])) }
+func entryIndex(payload []byte) paxos.Offset {
+	return paxos.Offset(binary.LittleEndian.Uint32(payload[8:]))
+}
 
 // acknowledged takes note that a client was told where its batch is.
 func (c *checker) acknowledged(b *batchRecord, first paxos.Offset) {

@@ -79,7 +79,12 @@ func (f *followed) onAnswer(now paxos.Instant, env *paxos.Envelope) bool {
 		f.settleBoot()
 		return mine
 	default:
-		return f.core.OnAnswer(now, env, &f.out)
+		chosen := len(f.out.Chosen)
+		mine := f.core.OnAnswer(now, env, &f.out)
+		if _, votes := env.Msg.(*paxos.VotesAnswer); votes && len(f.out.Chosen) > chosen {
+			f.s.p.w.count("gap repaired from acceptors")
+		}
+		return mine
 	}
 }
 

@@ -32,17 +32,23 @@ func (w *world) observe(p *process, events []paxos.Event) {
 		case paxos.EventClock:
 			w.count("clock out of bounds")
 		case paxos.EventGapRepaired:
-			switch {
-			case !ev.Ballot.IsZero():
-				w.count("decided by a read quorum")
-			case strings.HasPrefix(ev.Name, "a"):
-				w.count("gap repaired from acceptors")
-			default:
+			if ev.Ballot.IsZero() {
 				w.count("gap repaired from a learner")
+			} else {
+				w.count("decided by a read quorum")
+			}
+		case paxos.EventAsked:
+			// Told while it asked, it does not stand; told by a promise, it gives up.
+			if strings.Contains(ev.Text, "trimmed above") {
+				w.count("candidate behind the trim mark")
 			}
 		case paxos.EventPhase:
-			if strings.HasPrefix(ev.Text, "raised") {
+			switch {
+			case strings.HasPrefix(ev.Text, "raised"):
 				w.count("raised in place")
+			case strings.HasPrefix(ev.Text, "trimmed above"):
+				w.count("candidate behind the trim mark")
+				w.count("trim mark told by a promise")
 			}
 		default:
 			continue

@@ -61,7 +61,7 @@ func members(all []string) []paxos.Member {
 func benchProfile() profile {
 	p := profile{
 		cluster: "c", acceptors: 3, proposers: 2, learners: 2, read: 2, write: 2, k: 2, length: 60 * paxos.Second, brokers: 1,
-		sessions: 1, every: 100 * paxos.Millisecond, batch: 1, payload: 100,
+		sessions: 1, every: 45 * paxos.Millisecond, batch: 1, payload: 100,
 	}
 	p.geneses = []*paxos.Genesis{p.genesis("main", paxos.DefaultWindow)}
 	return p
@@ -135,8 +135,9 @@ func swarmProfile(seed uint64) profile {
 	windows := []uint64{2, 4, 8, 16, 64, paxos.DefaultWindow}
 	for i := range logs {
 		g := p.genesis([]string{"main", "other"}[i], windows[r.IntN(len(windows))])
-		if r.IntN(4) == 0 {
-			g.Sessions = 4
+		if r.IntN(6) == 0 {
+			g.Sessions = 2
+			p.sessions = 3
 		}
 		if r.IntN(3) == 0 {
 			g.Outcomes = 8
