@@ -57,7 +57,8 @@ mutants-replay: ## replay the known catching seed of every planted bug
 CHAOS_MINUTES ?= 10
 .PHONY: chaos
 chaos: ## do what networks, disks and operators do to a cluster of real processes for CHAOS_MINUTES (10), as root
-	$(GO) build -o bin/chaos ./e2e/chaos && bin/chaos -minutes $(CHAOS_MINUTES)
+	$(GO) build -o bin/paxosd ./cmd/paxosd && $(GO) build -o bin/chaos ./e2e/chaos/cmd/chaos && \
+	bin/chaos -paxosd bin/paxosd -minutes $(CHAOS_MINUTES) $(if $(SEED),-seed $(SEED))
 
 .PHONY: check
 check: test race lint e2e ## what must pass before a change goes in

@@ -12,7 +12,6 @@ type disk struct {
 	syncing []*group
 	number  uint64 // of the newest group submitted
 	written uint64 // of the newest durable one
-	life    uint32
 
 	slow     paxos.Span // added to each sync
 	failNext bool       // the next sync fails, and the process must end

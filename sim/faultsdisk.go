@@ -44,6 +44,8 @@ func (w *world) inflictDisk(f *fault, r *rand.Rand) {
 			return
 		}
 		w.revert(f, p)
+	default:
+		panic("a fault that nobody inflicts: " + string(f.kind))
 	}
 }
 

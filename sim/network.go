@@ -20,7 +20,6 @@ type network struct {
 	split                     int           // this broker sees none of the others; 0: all see each other
 
 	line []paxos.Instant // by sender, receiver and connection: when the newest message arrives
-	size int
 }
 
 // link is a process's or a client's place in the network.

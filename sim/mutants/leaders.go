@@ -17,7 +17,8 @@ var leaders = []Mutant{
 		Rule: "P4: a hole below the highest reported slot is left unfilled (PITFALLS 13)",
 		Edits: []Edit{edit(proposerLeader, `	case t <= ld.promises.highest():
 		return ld.fillHole(g, s, t)`, `	case t <= ld.promises.highest():
-		ld.openNext(s).chosen = true
+		o := ld.openNext(s)
+		o.chosen, o.want.until = true, 1<<62
 		return true`)},
 		Checkers: []string{"progress", "invariant"},
 	},

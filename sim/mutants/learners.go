@@ -34,9 +34,19 @@ var learners = []Mutant{
 		Checkers: []string{"durable-ack", "agreement", "prefix", "invariant"},
 	},
 	{
-		Name:     "mark-of-any-ballot",
-		Rule:     "L2: a chosen mark covers values of whatever ballot",
-		Edits:    []Edit{edit(learnerMarks, `m.all[i].n >= t && m.all[i].ballot == b {`, `m.all[i].n >= t && !b.IsZero() {`)},
+		Name: "mark-of-any-ballot",
+		Rule: "L2: a chosen mark covers values of whatever ballot",
+		Edits: []Edit{
+			edit(learnerMarks, `m.all[i].n >= t && m.all[i].ballot == b {`, `m.all[i].n >= t && !b.IsZero() {`),
+			edit(learnerDeliver, `		if i := s.find(b); i >= 0 && s.tallies[i].held {
+			l.decide(s, i, false, out)
+		}`, `		for i := range s.tallies {
+			if s.tallies[i].held {
+				l.decide(s, i, false, out)
+				break
+			}
+		}`),
+		},
 		Checkers: []string{"agreement", "prefix", "invariant"},
 	},
 	{

@@ -43,9 +43,11 @@ var memberships = []Mutant{
 	},
 	{
 		Name: "phase-1-of-the-old-membership",
-		Rule: "P1: promises of the first membership in force suffice for the slots of the next",
-		Edits: []Edit{edit(proposerLeader, `	return t > g.told && ld.promises.hasRead(m, t, t)`, `	_ = m
-	return t > g.told && ld.promises.hasRead(g.inForce[0], t, t)`)},
+		Rule: "P1: promises of the membership that made it leader suffice for the slots of the next",
+		Edits: []Edit{edit(proposerLeader, `	return t > g.told && ld.promises.hasRead(m, t, t)`, `	if first, ok := g.membershipAt(ld.first); ok && ld.promises.hasRead(first, t, t) {
+		return t > g.told
+	}
+	return t > g.told && ld.promises.hasRead(m, t, t)`)},
 		Checkers: []string{"agreement", "invariant"},
 	},
 	{

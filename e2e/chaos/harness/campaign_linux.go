@@ -87,6 +87,10 @@ func (r *Report) cluster(ctx context.Context, cfg *Config, p *plan, n int, life 
 
 // steps carries out steps until the end of the cluster's life. In the last part an acceptor's store is damaged.
 func (r *Report) steps(ctx context.Context, cfg *Config, p *plan, l *load, n int, end time.Time) error {
+	// What clients notice of the first fault can be measured only if they have had acknowledgements before.
+	if err := l.c.recovered(ctx, time.Now(), l.gaps, sdkProducers+plainProducers); err != nil {
+		return err
+	}
 	began := time.Now()
 	reduced := end.Add(-end.Sub(began) / reducedPart)
 	for damaged := cfg.Only != ""; time.Now().Before(end) && ctx.Err() == nil; {

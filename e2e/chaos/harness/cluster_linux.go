@@ -82,7 +82,11 @@ func (c *Cluster) writeFiles() error {
 	files := configs.RoleFiles(t)
 	files["broker-passwords.conf"] = configs.PasswordsFile(t)
 	for i := 1; i <= machines; i++ {
-		files[brokerName(i)+".conf"] = brokerFile(t, i)
+		text, err := brokerFile(t, i)
+		if err != nil {
+			return err
+		}
+		files[brokerName(i)+".conf"] = text
 	}
 	for name, text := range files {
 		if err := os.WriteFile(c.path(name), text, 0o600); err != nil {
@@ -92,14 +96,14 @@ func (c *Cluster) writeFiles() error {
 	return nil
 }
 
-func brokerFile(t *configs.Topology, machine int) []byte {
+func brokerFile(t *configs.Topology, machine int) ([]byte, error) {
 	text := string(configs.BrokerFile(t))
 	for _, x := range [][2]string{
 		{"server_name: paxosd-broker", "server_name: " + brokerName(machine)},
 		{"listen: 127.0.0.1:4222", fmt.Sprintf("listen: 0.0.0.0:%d", brokerPort)},
 	} {
 		if !strings.Contains(text, x[0]) {
-			panic("the shipped broker configuration has no line " + x[0])
+			return nil, fmt.Errorf("the shipped broker configuration has no line %q", x[0])
 		}
 		text = strings.Replace(text, x[0], x[1], 1)
 	}
@@ -110,7 +114,7 @@ func brokerFile(t *configs.Topology, machine int) []byte {
 		fmt.Fprintf(&b, "    nats-route://%s:%d\n", world.Address(i), routePort)
 	}
 	b.WriteString("  ]\n}\n")
-	return b.Bytes()
+	return b.Bytes(), nil
 }
 
 // addRole makes a role with its disk and its proxy, and starts it.

@@ -93,7 +93,7 @@ func flip(name string, at int64, bit byte) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // what was written is synced below
 	var b [1]byte
 	if _, err := f.ReadAt(b[:], at); err != nil {
 		return err

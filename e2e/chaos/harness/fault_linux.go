@@ -48,7 +48,7 @@ func two[T any](r *rand.Rand, from []T) []T {
 
 // leaderOr returns the leader, or any proposer while nobody says that it leads.
 func (c *Cluster) leaderOr(ctx context.Context, r *rand.Rand) *role {
-	if l := c.Leader(ctx); l != nil {
+	if l := c.leader(ctx); l != nil {
 		return l
 	}
 	return pick(r, c.of(proposer))

@@ -49,13 +49,11 @@ func newPlan(seed uint64, only string) (*plan, error) {
 }
 
 func (p *plan) draw() Drawn {
-	n := p.rng.IntN(p.total)
-	for _, k := range p.kinds {
-		if n -= k.weight; n < 0 {
-			return p.drawn(k)
-		}
+	n, i := p.rng.IntN(p.total), 0
+	for ; n >= p.kinds[i].weight; i++ {
+		n -= p.kinds[i].weight
 	}
-	panic("weights do not add up")
+	return p.drawn(p.kinds[i])
 }
 
 // drawn gives a fault of this kind its length: short ones are as likely as long ones, whatever the scale.

@@ -28,7 +28,7 @@ func (r *role) get(ctx context.Context, path string) (code int, body string) {
 	if err != nil {
 		return 0, err.Error()
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was only read
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return 0, err.Error()
@@ -45,8 +45,8 @@ func (r *role) status(ctx context.Context) (s status, ok bool) {
 	return all[0], true
 }
 
-// Leader returns the proposer that takes appends of main; nil if none says so.
-func (c *Cluster) Leader(ctx context.Context) *role {
+// leader returns the proposer that takes appends of main; nil if none says so.
+func (c *Cluster) leader(ctx context.Context) *role {
 	for _, r := range c.of(proposer) {
 		s, ok := r.status(ctx)
 		if !ok {

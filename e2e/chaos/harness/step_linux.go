@@ -36,7 +36,7 @@ func seconds(d time.Duration) Seconds { return Seconds(d.Round(time.Millisecond)
 // do carries a step out, waits until the cluster has recovered, and measures.
 func (c *Cluster) do(ctx context.Context, s *Step, gaps *judge.Gaps, clients int) (*Done, error) {
 	d := &Done{Reduced: len(c.of(acceptor)) < machines}
-	before := c.Leader(ctx)
+	before := c.leader(ctx)
 	gaps.Begin()
 	began := time.Now()
 	actives, err := c.inflict(ctx, s, d)
@@ -56,7 +56,7 @@ func (c *Cluster) do(ctx context.Context, s *Step, gaps *judge.Gaps, clients int
 	d.After = seconds(gaps.After())
 	all, client := gaps.Longest()
 	d.Gap, d.Client = seconds(all), seconds(client)
-	d.Leaders = leaderName(before) + "→" + leaderName(c.Leader(ctx))
+	d.Leaders = leaderName(before) + "→" + leaderName(c.leader(ctx))
 	return d, nil
 }
 

@@ -204,6 +204,7 @@ type line struct {
 	Seed    uint64 `json:"seed"`
 	Checker string `json:"checker"`
 	Text    string `json:"text"`
+	Seeds   uint64 `json:"seeds"` // of the totals
 }
 
 // panicked is the name of the checker where a process ended by itself: a broken invariant that nothing in it caught.
@@ -237,9 +238,14 @@ func (h *hunter) simulate(ctx context.Context, binary string, first uint64, seed
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
+	finished := false
 	for sc := bufio.NewScanner(bytes.NewReader(stdout.Bytes())); sc.Scan(); {
 		var l line
-		if json.Unmarshal(sc.Bytes(), &l) == nil && l.Checker != "" {
+		if json.Unmarshal(sc.Bytes(), &l) != nil {
+			continue
+		}
+		finished = finished || l.Seeds > 0
+		if l.Checker != "" {
 			return catch{caught: true, seed: l.Seed, tries: int(l.Seed-first) + 1, checker: l.Checker, text: l.Text}, nil
 		}
 	}
@@ -247,7 +253,7 @@ func (h *hunter) simulate(ctx context.Context, binary string, first uint64, seed
 	switch {
 	case ctx.Err() != nil:
 		return catch{tries: seeds}, nil // too slow counts as missed
-	case err == nil:
+	case err == nil || finished: // it may end with an error because a situation never happened
 		return catch{tries: seeds}, nil
 	case errors.As(err, &exit) && bytes.Contains(stderr.Bytes(), []byte("panic:")):
 		return catch{caught: true, seed: first, tries: seeds, checker: panicked, text: firstLine(stderr.Bytes())}, nil
