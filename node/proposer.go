@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/paxosd/paxosd/paxos"
@@ -155,7 +156,7 @@ type ProposerStatus struct {
 	Logs     []proposer.LogStatus
 	Finding  []string // logs known to be live whose beginning is being looked for
 	InFlight int
-	Founding []string // logs that this process founds, and how far it is
+	Founding []string // logs that this process founds and that have no entry yet: how far it is
 }
 
 // Status asks the loop and waits for it; the zero status once the service has stopped.
@@ -166,13 +167,20 @@ func (p *Proposer) Status() ProposerStatus {
 			st.Finding = append(st.Finding, b.gen.Log)
 		}
 		for _, f := range p.founders {
-			if !f.Settled() {
+			if !f.Settled() && !begun(st.Logs, f) {
 				_, text := f.Status()
 				st.Founding = append(st.Founding, text)
 			}
 		}
 		return st
 	})
+}
+
+// begun reports whether the log that f founds is in use: whoever of its stores is still to be told is no reason to wait then, and one
+// that is gone for good would be one for ever.
+func begun(logs []proposer.LogStatus, f *genesis.Founder) bool {
+	g, _, live := f.Live()
+	return live && slices.ContainsFunc(logs, func(l proposer.LogStatus) bool { return l.Genesis == g.ID && l.Through > 0 })
 }
 
 func (p *Proposer) send(envs []paxos.Envelope) {

@@ -365,3 +365,17 @@ func TestFailedSubscriptionEndsTheLeader(t *testing.T) {
 		c.until("the leader gives up", func() bool { return c.failure("p1") != nil || c.failure("p2") != nil })
 	})
 }
+
+// A founder that starts again while a founding acceptor is gone for good must get ready: nobody will ever tell that one.
+func TestFounderIsReadyWithoutALostStore(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		for _, name := range []string{"a2", "p1", "p2"} {
+			c.kill(name)
+		}
+		c.start("p1")
+		c.until("p1 founds nothing any more", func() bool {
+			s := c.nodes["p1"].pr.Status()
+			return len(s.Logs) > 0 && len(s.Founding) == 0
+		})
+	})
+}
