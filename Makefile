@@ -46,9 +46,14 @@ fuzz-short: ## run each fuzz target for SECONDS_EACH seconds (10)
 e2e: ## run a cluster of real processes that are killed, paused and starved
 	$(GO) test -tags e2e -count=1 -timeout 10m ./e2e
 
+SEEDS ?= 2000
+.PHONY: sim
+sim: ## simulate whole clusters under faults: SEEDS (2000) of them, or the one run of SEED
+	$(GO) run ./sim/cmd/paxossim $(if $(SEED),-seed $(SEED),-kept -seeds $(SEEDS) -shrink)
+
 .PHONY: mutants
-mutants: ## plant every bug, and write which is caught by what, and how soon: docs/mutants.md
-	$(GO) run ./sim/mutants/cmd/mutants -write
+mutants: ## plant every bug, and write and print which is caught by what, and how soon: docs/mutants.md
+	$(GO) run ./sim/mutants/cmd/mutants -write && cat docs/mutants.md
 
 .PHONY: mutants-replay
 mutants-replay: ## replay the known catching seed of every planted bug

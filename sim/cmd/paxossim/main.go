@@ -57,6 +57,7 @@ type command struct {
 	shrink   bool
 	first    bool
 	campaign string
+	kept     bool
 }
 
 func run(args []string, out io.Writer) error {
@@ -72,6 +73,7 @@ func run(args []string, out io.Writer) error {
 	f.BoolVar(&c.shrink, "shrink", false, "reduce each failing seed to the faults that it needs")
 	f.BoolVar(&c.first, "first-failure", false, "stop at the first seed that fails")
 	f.StringVar(&c.campaign, "campaign", "", "`file` that holds how far the campaign is; it goes on from there")
+	f.BoolVar(&c.kept, "kept", false, "run the seeds that once failed before the others")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -83,10 +85,36 @@ func run(args []string, out io.Writer) error {
 		}
 		o = sim.Keeping(o, keep)
 	}
+	if c.kept {
+		if err := c.again(o); err != nil {
+			return err
+		}
+	}
 	if c.seeds == 1 && c.campaign == "" {
 		return c.one(o)
 	}
 	return c.many(o)
+}
+
+// again runs the seeds that once failed.
+func (c *command) again(o sim.Options) error {
+	once, err := sim.OnceFailed()
+	if err != nil {
+		return err
+	}
+	failed := false
+	for _, x := range once {
+		o.Seed = x.Seed
+		r := sim.Run(o)
+		if r.Failure != nil {
+			failed = true
+			c.failed(o, &r)
+		}
+	}
+	if !c.json {
+		fmt.Fprintf(c.out, "%d seeds that once failed were run first\n", len(once))
+	}
+	return found(failed)
 }
 
 // numbers reads a list of faults.
@@ -202,7 +230,7 @@ func (c *command) failed(o sim.Options, r *sim.Result) {
 		_ = c.line(failedSeed{r.Seed, r.Failure.Checker, r.Failure.Text})
 		return
 	}
-	fmt.Fprintf(c.out, "seed %d FAILED: %s\n  repeat it: %s\n", r.Seed, r.Failure, again(r.Seed, c.profile, c.keep))
+	fmt.Fprintf(c.out, "seed %d FAILED: %s\n  repeat it: %s\n", r.Seed, r.Failure, repeat(r.Seed, c.profile, c.keep))
 	if !c.shrink {
 		return
 	}
@@ -220,7 +248,7 @@ func (c *command) failed(o sim.Options, r *sim.Result) {
 		list = strings.Join(ns, ",")
 	}
 	fmt.Fprintf(c.out, "  %d of %d faults are left after %d runs: %s\n  repeat it: %s\n",
-		len(s.Keep), len(r.Plan), s.Runs, s.Result.Failure, again(r.Seed, c.profile, list))
+		len(s.Keep), len(r.Plan), s.Runs, s.Result.Failure, repeat(r.Seed, c.profile, list))
 	for _, f := range s.Faults {
 		fmt.Fprintln(c.out, "   ", f)
 	}
@@ -231,8 +259,8 @@ func (c *command) failed(o sim.Options, r *sim.Result) {
 	e.Print(c.out)
 }
 
-// again is the command that repeats a run.
-func again(seed uint64, profile, keep string) string {
+// repeat is the command that repeats a run.
+func repeat(seed uint64, profile, keep string) string {
 	s := fmt.Sprintf("go run ./sim/cmd/paxossim -seed %d", seed)
 	if profile != "" {
 		s += " -profile " + profile
