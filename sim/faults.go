@@ -115,7 +115,7 @@ func (p *process) drift(rate float64) {
 	p.base += now.Sub(p.clock())
 }
 
-// ghost lets an acceptor promise a ballot of a candidate that is never heard of again.
+// ghost lets an acceptor hear of a candidate that is never heard of again: of the newest ballot, or of one that comes late.
 func (w *world) ghost(r *rand.Rand) {
 	p := w.one(r, paxos.RoleAcceptor)
 	a, ok := p.svc.(*acceptorService)
@@ -130,6 +130,9 @@ func (w *world) ghost(r *rand.Rand) {
 				round = max(round, d.promised.Round)
 			}
 		}
+	}
+	if late := r.Uint64N(6); late > 2 {
+		round = max(round, late-2) - (late - 2)
 	}
 	a.deliver(&paxos.Envelope{
 		Log: l.gen.Log, Genesis: l.gen.ID, From: "zz",
