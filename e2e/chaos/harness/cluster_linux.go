@@ -37,6 +37,7 @@ type Cluster struct {
 	net     *world.Network
 	brokers []*world.Process // of machine 1, 2, …
 	roles   []*role
+	victim  *role // the learner whose store is damaged, now and again; nil: none was yet
 }
 
 // NewCluster starts a cluster in an empty folder. binary is a paxosd.

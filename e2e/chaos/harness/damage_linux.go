@@ -26,9 +26,13 @@ const (
 )
 
 // damageLearner flips a bit in a learner's store, or cuts a file short. A learner that notices ends and does not come back
-// with that store; it starts anew with an empty folder.
+// with that store; it starts anew with an empty folder. That happens to one learner of a cluster alone: one with an empty folder begins at a
+// checkpoint, and what no learner holds any more nobody can read.
 func damageLearner(ctx context.Context, c *Cluster, r *rand.Rand) (*active, error) {
-	x := pick(r, c.of(learner))
+	if c.victim == nil {
+		c.victim = pick(r, c.of(learner))
+	}
+	x := c.victim
 	what, err := x.harm(r)
 	if err != nil {
 		return nil, err

@@ -293,19 +293,19 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // read returns the names of all entries of a log, up to the last one as it is now.
-func (c *Cluster) read(ctx context.Context, log string) ([]string, error) {
+func (c *Cluster) read(ctx context.Context, log string, from uint64) ([]string, error) {
 	cl, end, err := c.client(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
 	var all []string
-	for e, err := range cl.Log(log).Subscribe(ctx, client.First(), client.UntilLast()) {
+	for e, err := range cl.Log(log).Subscribe(ctx, client.Offset(from), client.UntilLast()) {
 		if err != nil {
-			return nil, fmt.Errorf("read log %s at offset %d: %w", log, len(all)+1, err)
+			return nil, fmt.Errorf("read log %s at offset %d: %w", log, from+uint64(len(all)), err)
 		}
-		if e.Offset != uint64(len(all)+1) {
-			return nil, fmt.Errorf("read log %s: offset %d follows %d", log, e.Offset, len(all))
+		if e.Offset != from+uint64(len(all)) {
+			return nil, fmt.Errorf("read log %s: offset %d where %d is next", log, e.Offset, from+uint64(len(all)))
 		}
 		all = append(all, nameOf(e.Payload))
 	}

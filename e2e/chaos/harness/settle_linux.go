@@ -25,7 +25,7 @@ func (l *load) settle(ctx context.Context) (v *judge.Verdict, linear int) {
 	defer cancel()
 	l.stop()
 	l.producing.Wait()
-	log, err := l.c.read(ctx, logMain)
+	log, err := l.c.read(ctx, logMain, 1)
 	if err != nil {
 		v = &judge.Verdict{Acked: l.main.Acked()}
 		v.Fail("%v", err)
@@ -61,7 +61,7 @@ func (l *load) subscribersHave(ctx context.Context, v *judge.Verdict, log []stri
 
 // singleLog judges the second log.
 func (l *load) singleLog(ctx context.Context, v *judge.Verdict) int {
-	log, err := l.c.read(ctx, logSingle)
+	log, err := l.c.read(ctx, logSingle, 1)
 	if err != nil {
 		v.Fail("%v", err)
 		return 0
@@ -73,7 +73,7 @@ func (l *load) singleLog(ctx context.Context, v *judge.Verdict) int {
 	return checked
 }
 
-// copies reads the log from each learner alone, while the others stand still.
+// copies reads the log from each learner alone, while the others stand still. A learner that lost its store has it from a checkpoint on.
 func (l *load) copies(ctx context.Context, v *judge.Verdict, log []string) {
 	learners := l.c.of(learner)
 	for _, r := range learners {
@@ -82,10 +82,7 @@ func (l *load) copies(ctx context.Context, v *judge.Verdict, log []string) {
 				o.proc.Signal(syscall.SIGSTOP)
 			}
 		}
-		own, err := l.c.read(ctx, logMain)
-		if err == nil {
-			err = judge.Same("the log", log, r.name, own, false)
-		}
+		err := l.copyOf(ctx, r, log)
 		if err != nil {
 			v.Fail("%s alone: %v", r.name, err)
 		}
@@ -93,6 +90,18 @@ func (l *load) copies(ctx context.Context, v *judge.Verdict, log []string) {
 			o.proc.Signal(syscall.SIGCONT)
 		}
 	}
+}
+
+func (l *load) copyOf(ctx context.Context, r *role, log []string) error {
+	first, err := r.first(ctx, logMain)
+	if err != nil {
+		return err
+	}
+	own, err := l.c.read(ctx, logMain, first)
+	if err != nil {
+		return err
+	}
+	return judge.Same("the log", log[min(first-1, uint64(len(log))):], r.name, own, false)
 }
 
 // hashes waits until all learners are through the same slots, and compares their running hashes.

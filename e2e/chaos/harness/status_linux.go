@@ -3,8 +3,10 @@ package harness
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"time"
 )
 
 // status is the part of a role's /status that the harness looks at.
@@ -14,6 +16,7 @@ type status struct {
 		Serving bool   `json:"serving"`
 		Through uint64 `json:"through"`
 		Last    uint64 `json:"last"`
+		First   uint64 `json:"first"`
 		Hash    string `json:"hash"`
 	} `json:"logs"`
 }
@@ -59,4 +62,18 @@ func (c *Cluster) leader(ctx context.Context) *role {
 		}
 	}
 	return nil
+}
+
+// first returns the first offset that a learner holds of a log. A role that just went on may need a moment to answer.
+func (r *role) first(ctx context.Context, log string) (uint64, error) {
+	for ctx.Err() == nil {
+		s, _ := r.status(ctx)
+		for _, l := range s.Logs {
+			if l.Log == log && l.First > 0 {
+				return l.First, nil
+			}
+		}
+		pause(ctx, 20*time.Millisecond)
+	}
+	return 0, fmt.Errorf("%s does not say what it holds of log %s: %w", r.name, log, ctx.Err())
 }
