@@ -77,6 +77,8 @@ func (w *world) inflict(f *fault) {
 		w.until(f, func() { p.deaf = false })
 	case faultGhost:
 		w.ghost(r)
+	case faultTwoBallots:
+		w.twoBallots(f, r)
 	case faultHandOver:
 		p = w.one(r, paxos.RoleProposer)
 		if s, ok := p.svc.(*proposerService); ok {

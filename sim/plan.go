@@ -44,6 +44,7 @@ const (
 	faultRevert     faultKind = "reverted store"
 	faultCandidate  faultKind = "candidate for ever"
 	faultGhost      faultKind = "ballot of a candidate that vanished"
+	faultTwoBallots faultKind = "votes of two ballots"
 	faultHandOver   faultKind = "orderly stop"
 	faultMembership faultKind = "membership command"
 	faultKeepers    faultKind = "keepers command"
@@ -85,6 +86,7 @@ var allFaults = []struct {
 	{faultRevert, 1},
 	{faultCandidate, 2},
 	{faultGhost, 2},
+	{faultTwoBallots, 2},
 	{faultHandOver, 2},
 	{faultMembership, 4},
 	{faultKeepers, 2},
