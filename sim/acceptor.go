@@ -51,6 +51,10 @@ func beginAcceptor(p *process) {
 			p.w.fail(CheckInvariant, "%s does not start from its own store: %v", p.name, err)
 		}
 		a.core = core
+		if p.stuffed {
+			a.core.SetFull(true, &a.out)
+			a.turn()
+		}
 		return a
 	})
 }
@@ -88,6 +92,11 @@ func (a *acceptorService) turn() {
 		l := ensure(&a.store.memory, r)
 		p.w.check.record(p, l, r)
 		l.apply(r)
+		if r.Kind == paxos.RecordTrim && p.stuffed {
+			p.stuffed = false
+			p.w.count("room by trimming")
+			p.alive(10*paxos.Millisecond, func() { a.full(false) })
+		}
 	}
 	p.leave(a.out.Now)
 	if !p.up() {
@@ -100,7 +109,7 @@ func (a *acceptorService) turn() {
 	for i := range a.out.Reads {
 		r := a.out.Reads[i]
 		p.alive(20*paxos.Microsecond+span(p.w.forDisk, 500*paxos.Microsecond)+p.disk.slow/4, func() {
-			a.core.OnRead(p.clock(), a.store.scan(&r), &a.out)
+			a.core.OnRead(p.clock(), a.store.scan(&r, p.w.profile.scan), &a.out)
 			a.turn()
 		})
 	}

@@ -83,10 +83,14 @@ func (c *checker) record(p *process, l *voteLog, r *paxos.Record) {
 
 // durable takes note of what reached an acceptor's disk.
 func (c *checker) durable(p *process, i paxos.Incarnation, r *paxos.Record) {
-	if r.Kind == paxos.RecordVote {
-		if l := c.w.logOf(r.Genesis); l != nil {
-			l.voted(r.Slot, r.Ballot, r.Checksum, paxos.Member{Name: p.name, Incarnation: i})
-		}
+	l := c.w.logOf(r.Genesis)
+	switch {
+	case l == nil:
+	case r.Kind == paxos.RecordPromise:
+		l.promised(i, r.Ballot)
+	case r.Kind == paxos.RecordVote:
+		l.promised(i, r.Ballot)
+		l.voted(r.Slot, r.Ballot, r.Checksum, paxos.Member{Name: p.name, Incarnation: i})
 	}
 }
 

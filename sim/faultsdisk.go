@@ -23,6 +23,8 @@ func (w *world) inflictDisk(f *fault, r *rand.Rand) {
 	case faultFullDisk:
 		w.fill(p, true)
 		w.until(f, func() { w.fill(p, false) })
+	case faultStuffed:
+		w.stuff()
 	case faultWipe:
 		if w.mayLose(p) {
 			w.wipe(p)
@@ -55,6 +57,34 @@ func (w *world) fill(p *process, on bool) {
 	}
 }
 
+// stuff fills all acceptors' disks with what they hold and may forget one day: room comes by trimming alone (PROTOCOL K5). It happens only
+// while there are entries that are not stable yet, because nothing else makes a leader trim, and while no keeper's store is lost, because
+// nothing becomes stable then before somebody replaces it.
+func (w *world) stuff() {
+	if w.lostOther(paxos.RoleAcceptor) {
+		return
+	}
+	for _, l := range w.logs {
+		if t := l.through(); t == 0 || l.slots[t-1].last == l.lastAt(l.stable) {
+			return
+		}
+	}
+	for _, p := range w.procs {
+		if p.role == paxos.RoleAcceptor && !p.twin {
+			p.stuffed = true
+			w.fill(p, true)
+		}
+	}
+}
+
+// lastAt is the last offset of a slot that is sequenced.
+func (l *logState) lastAt(t paxos.Slot) paxos.Offset {
+	if t == 0 {
+		return 0
+	}
+	return l.slots[t-1].last
+}
+
 // mayLose reports whether the cluster can do without a store for good: every membership and keeper set that was ever sent keeps its
 // quorums without it.
 func (w *world) mayLose(p *process) bool {
@@ -68,6 +98,9 @@ func (w *world) mayLose(p *process) bool {
 			}
 		}
 		return true
+	}
+	if slices.ContainsFunc(w.procs, func(q *process) bool { return q.stuffed }) {
+		return false
 	}
 	for _, k := range w.keeperSets() {
 		if i := p.chosen.incarnation; k.Index(p.name, i) >= 0 && !w.canLose(k.Members, i, k.K-1) {

@@ -24,7 +24,7 @@ func (w *world) heal() {
 		p.drift(1)
 		p.disk.slow, p.disk.failNext = 0, false
 		p.fuseSend, p.fusePersist = 0, 0
-		w.fill(p, false)
+		w.fill(p, p.stuffed)
 		if p.paused > w.now {
 			p.paused = w.now
 			w.after(0, p.resume)

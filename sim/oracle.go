@@ -20,6 +20,7 @@ type logState struct {
 	stamp   paxos.Stamp
 	offset  paxos.Offset
 	start0  paxos.Hash
+	highest map[paxos.Incarnation]paxos.Ballot // ever promised by each store, durably
 }
 
 // slotState is what happened in one slot.
@@ -49,7 +50,9 @@ type tally struct {
 
 func newLogState(w *world, g *paxos.Genesis, record []byte) *logState {
 	m := g.Membership
-	l := &logState{w: w, gen: g, record: record, seq: sequencer.New(g), members: []*paxos.Membership{&m}}
+	l := &logState{
+		w: w, gen: g, record: record, seq: sequencer.New(g), members: []*paxos.Membership{&m}, highest: map[paxos.Incarnation]paxos.Ballot{},
+	}
 	l.start0 = l.seq.Hash()
 	return l
 }
@@ -78,6 +81,24 @@ func (l *logState) governing(t paxos.Slot) *paxos.Membership {
 	return l.members[i-1]
 }
 
+// promised takes note of a durable promise, or of the one in a vote.
+func (l *logState) promised(i paxos.Incarnation, b paxos.Ballot) {
+	if l.highest[i].Less(b) {
+		l.highest[i] = b
+	}
+}
+
+// entitled reports whether a read quorum of the slot's own membership has promised a ballot (PROTOCOL P1).
+func (l *logState) entitled(t paxos.Slot, b paxos.Ballot) bool {
+	m, n := l.governing(t), 0
+	for _, a := range m.Acceptors {
+		if !l.highest[a.Incarnation].Less(b) {
+			n++
+		}
+	}
+	return n >= m.Read
+}
+
 // proposedBy takes note of an accept that leaves.
 func (l *logState) proposedBy(p *process, m *paxos.Accept) {
 	if m.Slot == 0 || m.Slot > l.through()+paxos.Slot(l.gen.Window)+1 {
@@ -91,6 +112,9 @@ func (l *logState) proposedBy(p *process, m *paxos.Accept) {
 			}
 			return
 		}
+	}
+	if !l.entitled(m.Slot, m.Ballot) {
+		l.w.fail(CheckAgreement, "%s proposes in slot %d at %s, which no read quorum has promised", p.name, m.Slot, m.Ballot)
 	}
 	for i := range s.proposals {
 		if o := &s.proposals[i]; o.by == p.name && o.sum != m.Checksum && o.ballot.Less(m.Ballot) {

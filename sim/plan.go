@@ -33,6 +33,7 @@ const (
 	faultFalse503   faultKind = "false 503"
 	faultSlowDisk   faultKind = "slow disk"
 	faultFullDisk   faultKind = "full disk"
+	faultStuffed    faultKind = "disks full until trimmed"
 	faultSync       faultKind = "failed sync"
 	faultPause      faultKind = "pause"
 	faultJump       faultKind = "clock jump"
@@ -75,6 +76,7 @@ var allFaults = []struct {
 	{faultFalse503, 2},
 	{faultSlowDisk, 3},
 	{faultFullDisk, 1},
+	{faultStuffed, 2},
 	{faultSync, 2},
 	{faultPause, 3},
 	{faultJump, 1},

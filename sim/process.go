@@ -41,6 +41,7 @@ type process struct {
 
 	fuseSend, fusePersist int  // crash at the n-th send or write from now; 0: not
 	deaf                  bool // hears no promise: it stays candidate for ever
+	stuffed               bool // an acceptor's disk is full of what trimming will remove
 	broken                bool // ended by itself: it is not started again as it is
 }
 

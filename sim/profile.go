@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/paxosd/paxosd/paxos"
 	"github.com/paxosd/paxosd/paxos/proposer"
@@ -19,6 +20,7 @@ type profile struct {
 	proposer                               proposer.Config
 	buffer                                 int
 	length                                 paxos.Span // of the first phase
+	scan                                   int        // votes that one read of a store reports, at most
 	brokers                                int
 
 	sessions, plains, tails, readers int // clients, per log
@@ -60,7 +62,7 @@ func members(all []string) []paxos.Member {
 // benchProfile is the cluster of the speed figure.
 func benchProfile() profile {
 	p := profile{
-		cluster: "c", acceptors: 3, proposers: 2, learners: 2, read: 2, write: 2, k: 2, length: 60 * paxos.Second, brokers: 1,
+		cluster: "c", acceptors: 3, proposers: 2, learners: 2, read: 2, write: 2, k: 2, length: 60 * paxos.Second, brokers: 1, scan: math.MaxInt,
 		sessions: 1, every: 45 * paxos.Millisecond, batch: 1, payload: 100,
 	}
 	p.geneses = []*paxos.Genesis{p.genesis("main", paxos.DefaultWindow)}
@@ -84,7 +86,7 @@ func swarmProfile(seed uint64) profile {
 	r := generator(seed, 5)
 	p := profile{
 		cluster: "c", acceptors: 3, proposers: 2 + r.IntN(2), learners: 2, read: 2, write: 2, k: 2, brokers: 3,
-		length: 3*paxos.Second + span(r, 7*paxos.Second),
+		length: 3*paxos.Second + span(r, 7*paxos.Second), scan: math.MaxInt,
 	}
 	switch x := r.IntN(10); {
 	case x < 2:
@@ -127,6 +129,9 @@ func swarmProfile(seed uint64) profile {
 	}
 	if r.IntN(3) == 0 {
 		p.giveUp = 0.2
+	}
+	if r.IntN(3) == 0 {
+		p.scan = 1 + r.IntN(4)
 	}
 	logs := 1
 	if r.IntN(4) == 0 {

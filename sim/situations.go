@@ -41,6 +41,7 @@ func Situations() []string {
 		"store went back",
 		"store excluded",
 		"disk full",
+		"room by trimming",
 		"late flush",
 		// Stability and membership.
 		"mark",

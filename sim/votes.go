@@ -121,8 +121,8 @@ func (s *voteStore) verify() string {
 	return s.damage
 }
 
-// scan answers a read of the core from memory.
-func (s *voteStore) scan(r *acceptor.Read) *acceptor.ReadResult {
+// scan answers a read of the core from memory, with so many votes at most.
+func (s *voteStore) scan(r *acceptor.Read, most int) *acceptor.ReadResult {
 	res := &acceptor.ReadResult{Number: r.Number, From: r.From, To: r.To}
 	l := find(s.memory, r.Genesis)
 	if l == nil {
@@ -134,7 +134,7 @@ func (s *voteStore) scan(r *acceptor.Read) *acceptor.ReadResult {
 		if !ok {
 			continue
 		}
-		if len(res.Votes) >= r.MaxVotes || r.Values && len(res.Votes) > 0 && size+len(v.Value) > r.MaxBytes {
+		if len(res.Votes) >= min(r.MaxVotes, most) || r.Values && len(res.Votes) > 0 && size+len(v.Value) > r.MaxBytes {
 			res.To = t - 1
 			break
 		}

@@ -132,19 +132,19 @@ var elections = []Mutant{
 	}
 	s.below`, `	s.below`),
 		},
-		Checkers: []string{"agreement", "durable-ack", "invariant"},
+		Test: Test{Package: "./paxos/learner", Run: "A9"},
 	},
 	{
 		Name: "copied-store-believed",
 		Rule: "A9: a store that is proved to exist twice, or to have gone back, still counts",
 		Edits: []Edit{edit("paxos/learner/witness.go", `	s.excluded = true
 	return Excluded, proof`, `	return Fresh, proof`)},
-		Checkers: []string{"agreement", "durable-ack", "vote-monotone", "promise-monotone", "invariant"},
+		Test: Test{Package: "./paxos/learner", Run: "A9"},
 	},
 	{
-		Name:     "stands-without-asking",
-		Rule:     "P7: a standby stands as soon as it has asked, whatever the acceptors say",
-		Edits:    []Edit{edit(proposerAsking, `		if !quorum.HasRead(m, a.goneIn(m)) {`, `		if !quorum.HasRead(m, a.goneIn(m)) && len(a.all) == 0 {`)},
-		Checkers: []string{"progress"},
+		Name:  "stands-without-asking",
+		Rule:  "P7: a standby stands as soon as it has asked, whatever the acceptors say",
+		Edits: []Edit{edit(proposerAsking, `		if !quorum.HasRead(m, a.goneIn(m)) {`, `		if !quorum.HasRead(m, a.goneIn(m)) && len(a.all) == 0 {`)},
+		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
 }
