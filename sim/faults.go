@@ -79,6 +79,10 @@ func (w *world) inflict(f *fault) {
 		w.ghost(r)
 	case faultTwoBallots:
 		w.twoBallots(f, r)
+	case faultHoles:
+		w.holes(f, r)
+	case faultBehind:
+		w.behind(f, r)
 	case faultHandOver:
 		p = w.one(r, paxos.RoleProposer)
 		if s, ok := p.svc.(*proposerService); ok {

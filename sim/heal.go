@@ -20,7 +20,7 @@ func (w *world) heal() {
 			p.ends("the second process is stopped")
 			continue
 		}
-		p.deaf, p.skew = false, 0
+		p.deaf, p.skew, p.sieve = false, 0, 0
 		p.drift(1)
 		p.disk.slow, p.disk.failNext = 0, false
 		p.fuseSend, p.fusePersist = 0, 0

@@ -144,6 +144,9 @@ func (p *process) transmit(env *paxos.Envelope) {
 		}
 		return
 	}
+	if m, ok := env.Msg.(*paxos.Accept); ok && p.sieve > 0 && m.Slot%p.sieve != 0 {
+		return
+	}
 	e := *env
 	n := &p.w.network
 	switch k := env.Msg.Kind(); {

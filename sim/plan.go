@@ -46,6 +46,8 @@ const (
 	faultCandidate  faultKind = "candidate for ever"
 	faultGhost      faultKind = "ballot of a candidate that vanished"
 	faultTwoBallots faultKind = "votes of two ballots"
+	faultHoles      faultKind = "holes left by a leader"
+	faultBehind     faultKind = "candidate behind what is trimmed"
 	faultHandOver   faultKind = "orderly stop"
 	faultMembership faultKind = "membership command"
 	faultKeepers    faultKind = "keepers command"
@@ -89,6 +91,8 @@ var allFaults = []struct {
 	{faultCandidate, 2},
 	{faultGhost, 2},
 	{faultTwoBallots, 2},
+	{faultHoles, 2},
+	{faultBehind, 1},
 	{faultHandOver, 2},
 	{faultMembership, 4},
 	{faultKeepers, 2},

@@ -39,10 +39,11 @@ type process struct {
 	base paxos.Span // its monotonic clock's start
 	skew paxos.Span // of its wall clock
 
-	fuseSend, fusePersist int  // crash at the n-th send or write from now; 0: not
-	deaf                  bool // hears no promise: it stays candidate for ever
-	stuffed               bool // an acceptor's disk is full of what trimming will remove
-	broken                bool // ended by itself: it is not started again as it is
+	fuseSend, fusePersist int        // crash at the n-th send or write from now; 0: not
+	deaf                  bool       // hears no promise: it stays candidate for ever
+	stuffed               bool       // an acceptor's disk is full of what trimming will remove
+	sieve                 paxos.Slot // of its accepts only those leave whose slot this divides; 0: all
+	broken                bool       // ended by itself: it is not started again as it is
 }
 
 func (p *process) up() bool { return p.life&1 == 1 }
