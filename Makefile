@@ -49,7 +49,12 @@ e2e: ## run a cluster of real processes that are killed, paused and starved
 SEEDS ?= 2000
 .PHONY: sim
 sim: ## simulate whole clusters under faults: SEEDS (2000) of them, or the one run of SEED
-	$(GO) run ./sim/cmd/paxossim $(if $(SEED),-seed $(SEED),-kept -seeds $(SEEDS) -shrink)
+ifdef SEED
+	$(GO) run ./sim/cmd/paxossim -seed $(SEED) $(if $(PROFILE),-profile $(PROFILE))
+else
+	$(GO) run ./sim/cmd/paxossim -kept -seeds $(SEEDS) -shrink
+	$(GO) run ./sim/cmd/paxossim -profile store -seeds $$(($(SEEDS) / 10)) -shrink
+endif
 
 .PHONY: mutants
 mutants: ## plant every bug, and write and print which is caught by what, and how soon: docs/mutants.md

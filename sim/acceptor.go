@@ -22,7 +22,12 @@ type acceptorService struct {
 // beginAcceptor opens the store and asks whether the name is taken, before anything else is said.
 func beginAcceptor(p *process) {
 	s := p.votes
-	if why := s.verify(); why != "" {
+	why := s.verify()
+	if why == "" && p.real != nil {
+		why = p.real.begin()
+		s.damage = why
+	}
+	if why != "" {
 		p.w.count("damage found")
 		p.w.note("%s: %s", p.name, why)
 		p.ends("its store is damaged: " + why)
@@ -109,6 +114,11 @@ func (a *acceptorService) turn() {
 	for i := range a.out.Reads {
 		r := a.out.Reads[i]
 		p.alive(20*paxos.Microsecond+span(p.w.forDisk, 500*paxos.Microsecond)+p.disk.slow/4, func() {
+			if p.real != nil {
+				if p.real.scanned(&r); !p.up() {
+					return
+				}
+			}
 			a.core.OnRead(p.clock(), a.store.scan(&r, p.w.profile.scan), &a.out)
 			a.turn()
 		})

@@ -61,6 +61,10 @@ func (d *disk) synced(life uint32) {
 	if d.failNext {
 		d.failNext = false
 		p.w.count("sync failed")
+		if p.real != nil {
+			p.real.failSync(d.syncing[0].records)
+			d.syncing, d.waiting = nil, nil
+		}
 		p.crash("a sync failed")
 		return
 	}
@@ -91,6 +95,9 @@ func (d *disk) durable(g *group) {
 		r := &g.records[i]
 		d.p.w.mix(uint64(r.Kind)<<56 | uint64(d.p.id)<<48 ^ uint64(r.Slot) ^ r.Ballot.Round<<32)
 	}
+	if d.p.real != nil {
+		d.p.real.write(g.records)
+	}
 	d.written = max(d.written, g.number)
 	d.apply(g)
 }
@@ -102,9 +109,22 @@ func (d *disk) crash() {
 	}
 	left := append(d.syncing, d.waiting...)
 	d.syncing, d.waiting = nil, nil
+	n := 0
 	if len(left) > 0 {
-		for _, g := range left[:d.p.w.forDisk.IntN(len(left)+1)] {
+		n = d.p.w.forDisk.IntN(len(left) + 1)
+		for _, g := range left[:n] {
 			d.durable(g)
+		}
+	}
+	if s := d.p.real; s != nil {
+		var cut []paxos.Record
+		if n < len(left) {
+			cut = left[n].records
+		}
+		if s.crash(cut) {
+			s.p.real = nil // it has the group already
+			d.durable(left[n])
+			s.p.real = s
 		}
 	}
 	d.number = d.written

@@ -163,6 +163,9 @@ func (w *world) wipe(p *process) {
 	w.lost[p.incarnation()] = true
 	i := p.incarnation()
 	i[15]++
+	if p.real != nil {
+		p.real = newRealStore(p)
+	}
 	p.disk.number, p.disk.written = 0, 0
 	if p.votes != nil {
 		p.votes = &voteStore{incarnation: i}
@@ -174,8 +177,18 @@ func (w *world) wipe(p *process) {
 // damage flips a bit in what is on a process's disk, or cuts the end off: it is found when the store is opened. It reports false
 // where there is nothing to damage.
 func (p *process) damage(r *rand.Rand, flip bool) bool {
+	if p.real != nil {
+		// Lost power may have taken what would tell of the damage: that is one fault more than a store promises to notice.
+		if !p.up() {
+			return false
+		}
+		p.real.killed = true
+	}
 	p.crash("its disk is damaged")
 	p.w.lost[p.incarnation()] = true
+	if p.real != nil {
+		return p.real.harm(r, flip)
+	}
 	if p.votes != nil {
 		p.votes.damage = "a file ends early"
 		for _, l := range p.votes.durable {

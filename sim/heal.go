@@ -54,9 +54,10 @@ func (p *process) stuck() bool {
 	return false
 }
 
-// replace gives a process an empty disk, as a person does whose store is damaged.
+// replace gives a process an empty disk, as a person does whose store is damaged. An acceptor of a log that exists would need a command as well;
+// one whose log is still being founded is what the founder waits for.
 func (w *world) replace(p *process) {
-	if p.chosen != nil {
+	if p.chosen != nil || len(w.logs) < len(w.profile.geneses) {
 		w.wipe(p)
 	}
 }

@@ -50,7 +50,12 @@ type followed struct {
 
 func beginLearner(p *process) {
 	s := p.chosen
-	if why := s.verify(); why != "" {
+	why := s.verify()
+	if why == "" && p.real != nil {
+		why = p.real.begin()
+		s.damage = why
+	}
+	if why != "" {
 		p.w.count("damage found")
 		p.ends("its store is damaged: " + why)
 		return

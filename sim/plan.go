@@ -139,6 +139,9 @@ func (w *world) draw() []fault {
 	} else {
 		bag = slices.DeleteFunc(bag, func(k faultKind) bool { return k == faultMembership || k == faultKeepers })
 	}
+	if w.o.Profile == ProfileStore {
+		bag = slices.DeleteFunc(bag, func(k faultKind) bool { return k == faultRevert })
+	}
 	if len(bag) == 0 {
 		bag = []faultKind{faultCrash}
 	}

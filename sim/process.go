@@ -31,6 +31,7 @@ type process struct {
 	votes  *voteStore   // an acceptor's
 	chosen *chosenStore // a learner's
 	disk   disk
+	real   *realStore // beside the modelled one; nil: there is none
 
 	paused paxos.Instant // until
 	held   []event       // what came meanwhile

@@ -14,6 +14,9 @@ func (w *world) build() {
 		w.profile = benchProfile()
 	default:
 		w.profile = swarmProfile(w.o.Seed)
+		if w.o.Profile == ProfileStore {
+			w.profile.length = min(w.profile.length, 5*paxos.Second)
+		}
 	}
 	if w.o.Length > 0 {
 		w.profile.length = paxos.Span(w.o.Length)
@@ -33,6 +36,29 @@ func (w *world) build() {
 	}
 	if !p.founding {
 		w.founded()
+	}
+	w.equip()
+}
+
+// equip gives processes real stores.
+func (w *world) equip() {
+	if w.o.Profile != ProfileStore {
+		return
+	}
+	for _, p := range w.procs {
+		if p.votes != nil || p.chosen != nil {
+			p.real = newRealStore(p)
+		}
+	}
+}
+
+// closeStores ends what real stores run.
+func (w *world) closeStores() {
+	for _, p := range w.procs {
+		if p.real != nil {
+			p.real.harmed = "the run is over"
+			p.real.close()
+		}
 	}
 }
 

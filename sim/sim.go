@@ -13,6 +13,7 @@ import (
 // Profiles of Options.
 const (
 	ProfileSwarm = ""      // the seed draws its own cluster, load and faults
+	ProfileStore = "store" // a swarm whose acceptors and learners keep what they know in real stores, on file systems in memory
 	ProfileBench = "bench" // three acceptors, two proposers, two learners, 20 batches a second, no fault
 )
 
@@ -54,6 +55,7 @@ func (f *Failure) String() string {
 // Run runs one simulated cluster from a seed. The same seed, options and build give the same Hash.
 func Run(o Options) (r Result) {
 	w := newWorld(o)
+	defer w.closeStores()
 	defer func() {
 		x := recover()
 		switch x := x.(type) {

@@ -52,6 +52,19 @@ func Situations() []string {
 	}
 }
 
+// StoreSituations lists what a campaign with real stores must have met besides.
+func StoreSituations() []string {
+	return []string{
+		"real store: opened",
+		"real store: written",
+		"real store: read",
+		"real store: sync failed",
+		"real store: power lost during a write",
+		"real store: harmed",
+		"real store: damage found",
+	}
+}
+
 // Missed returns the situations that counters, summed over a campaign, have at zero.
 func Missed(counters map[string]int) []string {
 	var missed []string

@@ -26,6 +26,7 @@ type Mutant struct {
 	Rule     string // the rule that it breaks, and how, in words
 	Edits    []Edit
 	Checkers []string // of the simulator: any of them may catch it. Empty where Test is set
+	Profile  string   // of the simulator: "store" has real stores; empty: the swarm
 	Test     Test     // catches what the simulator has no part in: disks, founding, the wire
 }
 
@@ -58,7 +59,7 @@ func (m *Mutant) Files() []string {
 
 // All returns every mutant, in the order of the protocol's chapters.
 func All() []Mutant {
-	return slices.Concat(acceptors, elections, leaders, memberships, learners, readQuorums, sequencers, stability, sessions, elsewhere)
+	return slices.Concat(acceptors, elections, leaders, memberships, learners, readQuorums, sequencers, stability, sessions, stores, elsewhere)
 }
 
 // Find returns the mutant of this name, or nil.

@@ -66,7 +66,7 @@ func run(args []string, out io.Writer) error {
 	f.Uint64Var(&c.seed, "seed", 1, "the first `seed`")
 	f.Uint64Var(&c.seeds, "seeds", 1, "how many `seeds` to run")
 	f.IntVar(&c.workers, "workers", runtime.NumCPU(), "how many seeds run `at once`")
-	f.StringVar(&c.profile, "profile", sim.ProfileSwarm, `"bench": a cluster without faults; else each seed draws its own`)
+	f.StringVar(&c.profile, "profile", sim.ProfileSwarm, `"store": with real stores on file systems in memory; "bench": a cluster without faults; else each seed draws its own`)
 	f.StringVar(&c.keep, "keep", "", "only these `faults` of the seed's plan, by number: 3,17; none: no fault")
 	f.BoolVar(&c.trace, "trace", false, "print what happens, with -seeds 1")
 	f.BoolVar(&c.json, "json", false, "print failures and totals as lines of JSON")
@@ -186,6 +186,13 @@ func (c *command) many(o sim.Options) error {
 	t := camp.totals
 	if t.Seeds >= manySeeds && c.profile == sim.ProfileSwarm {
 		t.Missed = sim.Missed(t.Counters)
+	}
+	if t.Seeds >= manySeeds && c.profile == sim.ProfileStore {
+		for _, s := range sim.StoreSituations() {
+			if t.Counters[s] == 0 {
+				t.Missed = append(t.Missed, s)
+			}
+		}
 	}
 	bad := found(t.Failures+uint64(len(t.Missed)) > 0)
 	if c.json {

@@ -183,7 +183,7 @@ func (h *hunter) hunt(ctx context.Context, m *mutants.Mutant, r seedRanges) (f f
 	}
 	missed := 0
 	for i := range r.n {
-		c, err := h.seek(ctx, binary, r.first+uint64(i)*rangeStep, r.seeds)
+		c, err := h.seek(ctx, binary, m.Profile, r.first+uint64(i)*rangeStep, r.seeds)
 		if err != nil {
 			f.err = err
 			return f
@@ -211,16 +211,16 @@ type line struct {
 const panicked = "panic"
 
 // seek runs a range of seeds until one fails that does not fail without the mutant.
-func (h *hunter) seek(ctx context.Context, binary string, first uint64, seeds int) (catch, error) {
+func (h *hunter) seek(ctx context.Context, binary, profile string, first uint64, seeds int) (catch, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.within)
 	defer cancel()
 	for done := 0; done < seeds; {
-		c, err := h.simulate(ctx, binary, first+uint64(done), seeds-done)
+		c, err := h.simulate(ctx, binary, profile, first+uint64(done), seeds-done)
 		if err != nil || !c.caught {
 			c.tries += done
 			return c, err
 		}
-		own, err := h.simulate(ctx, h.sound, c.seed, 1)
+		own, err := h.simulate(ctx, h.sound, profile, c.seed, 1)
 		if err != nil || !own.caught || c.checker == panicked {
 			c.tries += done
 			return c, err
@@ -231,8 +231,8 @@ func (h *hunter) seek(ctx context.Context, binary string, first uint64, seeds in
 }
 
 // simulate runs a range of seeds until one fails.
-func (h *hunter) simulate(ctx context.Context, binary string, first uint64, seeds int) (catch, error) {
-	cmd := exec.CommandContext(ctx, binary, "-json", "-first-failure", "-workers=1",
+func (h *hunter) simulate(ctx context.Context, binary, profile string, first uint64, seeds int) (catch, error) {
+	cmd := exec.CommandContext(ctx, binary, "-json", "-first-failure", "-workers=1", "-profile="+profile,
 		"-seed="+strconv.FormatUint(first, 10), "-seeds="+strconv.Itoa(seeds))
 	cmd.Dir = h.root
 	var stdout, stderr bytes.Buffer
