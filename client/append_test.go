@@ -414,6 +414,67 @@ func TestClosedClientEndsEveryCall(t *testing.T) {
 	}
 }
 
+// Closing a client while contexts end leaves every call with a result.
+func TestClosingWhileContextsEnd(t *testing.T) {
+	c := newCluster(t)
+	c.learn("l1")
+	var muted atomic.Bool
+	c.lead(func(l *leader) { l.mute = func(int) bool { return muted.Load() } })
+	chosen := func() int { c.mu.Lock(); defer c.mu.Unlock(); return len(c.batches) }
+	for range 20 {
+		cl := c.client()
+		l := cl.Log("orders")
+		ctx, cancel := context.WithCancel(deadline(t, wait))
+		muted.Store(false)
+		if _, err := l.Append(ctx, entry("opens the session")); err != nil {
+			t.Fatal(err)
+		}
+		muted.Store(true)
+		before := chosen()
+		const calls = 16
+		ended := make(chan error, calls)
+		for range calls {
+			go func() { _, err := l.Append(ctx, entry("a")); ended <- err }()
+		}
+		eventually(t, "an append", func() bool { return chosen() > before })
+		cancel()
+		cl.Close()
+		for range calls {
+			if err := <-ended; !errors.Is(err, client.ErrClosed) && !errors.Is(err, context.Canceled) {
+				t.Fatalf("%v; want closed or canceled", err)
+			}
+		}
+	}
+}
+
+// What is appended with a context that has ended is refused, and never sent.
+func TestEndedContextAppendsNothing(t *testing.T) {
+	c := newCluster(t)
+	c.learn("l1")
+	c.lead()
+	l := c.client().Log("orders")
+	ctx := deadline(t, wait)
+	if _, err := l.Append(ctx, entry("a")); err != nil {
+		t.Fatal(err)
+	}
+	p, err := l.Producer(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Close(ctx) }()
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := l.Append(ended, entry("b")); !errors.Is(err, client.ErrRefused) || !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v; want refused", err)
+	}
+	if err := p.Append(ended, entry("c"), nil); !errors.Is(err, client.ErrRefused) || !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v; want refused", err)
+	}
+	if last, err := l.LastOffset(ctx); err != nil || last != 1 {
+		t.Fatalf("last offset %d, %v; want 1", last, err)
+	}
+}
+
 // TestRefoundedLogIsNoticed sets the cluster up again under a running client: reads of the old log end, appends go on in the new one.
 func TestRefoundedLogIsNoticed(t *testing.T) {
 	c := newCluster(t)

@@ -55,6 +55,9 @@ func (l *Log) AppendBatch(ctx context.Context, entries []Entry, opts ...AppendOp
 	if err != nil {
 		return Ack{}, err
 	}
+	if err := ctx.Err(); err != nil {
+		return Ack{}, &Error{Op: opAppend, Log: l.name, Class: ErrRefused, Cause: err}
+	}
 	for {
 		e, err := l.engine(ctx)
 		if err != nil {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -11,19 +12,25 @@ import (
 type Producer struct {
 	e *engine
 
-	mu     sync.Mutex
-	queue  []*pending // told, in order, whose functions have not run
-	wake   chan struct{}
-	quiet  chan struct{} // closed when nothing is owed; replaced when something is
-	owed   int           // entries
-	err    error         // of the first failure since the last Flush
-	closed bool
-	wg     sync.WaitGroup
+	mu       sync.Mutex
+	queue    []*pending // told, in order, whose functions have not run
+	wake     chan struct{}
+	given    uint64    // entries, ever
+	answered uint64    // of those, entries whose functions have been called
+	flushes  []flushed // in order
+	err      error     // of the first failure since the last Flush
+	closed   bool
+	wg       sync.WaitGroup
+}
+
+// flushed is a Flush that waits until so many entries have been told.
+type flushed struct {
+	until uint64
+	done  chan struct{}
 }
 
 func newProducer(e *engine) *Producer {
-	p := &Producer{e: e, wake: make(chan struct{}, 1), quiet: make(chan struct{})}
-	close(p.quiet)
+	p := &Producer{e: e, wake: make(chan struct{}, 1)}
 	e.tell, e.ended = p.told, p.end
 	p.wg.Add(1)
 	go p.run()
@@ -37,6 +44,9 @@ func newProducer(e *engine) *Producer {
 // must not take long, since nothing else is told meanwhile, and not wait for this producer's Append, Flush or Close. Headers and
 // Payload may be used again when Append has returned.
 func (p *Producer) Append(ctx context.Context, entry Entry, done func(Ack, error)) error {
+	if err := ctx.Err(); err != nil {
+		return &Error{Op: opProduce, Log: p.e.log.name, Class: ErrRefused, Cause: err}
+	}
 	size, err := frameSize(opProduce, p.e.log.name, &entry)
 	if err != nil {
 		return err
@@ -53,22 +63,27 @@ func (p *Producer) Append(ctx context.Context, entry Entry, done func(Ack, error
 // owe counts an entry whose result is owed.
 func (p *Producer) owe() {
 	p.mu.Lock()
-	if p.owed == 0 {
-		p.quiet = make(chan struct{})
-	}
-	p.owed++
+	p.given++
 	p.mu.Unlock()
 }
 
-// Flush waits until every entry given so far has its result. It returns the first failure since the last Flush, or the context's
-// error.
+// Flush waits until every entry given so far has its result, whatever is given meanwhile. It returns the first failure since the last
+// Flush, or the context's error.
 func (p *Producer) Flush(ctx context.Context) error {
 	p.mu.Lock()
-	quiet := p.quiet
+	f := flushed{until: p.given, done: make(chan struct{})}
+	if p.answered >= f.until {
+		close(f.done)
+	} else {
+		p.flushes = append(p.flushes, f)
+	}
 	p.mu.Unlock()
 	select {
-	case <-quiet:
+	case <-f.done:
 	case <-ctx.Done():
+		p.mu.Lock()
+		p.flushes = slices.DeleteFunc(p.flushes, func(x flushed) bool { return x.done == f.done })
+		p.mu.Unlock()
 		return &Error{Op: "flush", Log: p.e.log.name, Cause: ctx.Err()}
 	}
 	p.mu.Lock()
@@ -145,8 +160,10 @@ func (p *Producer) call(b *pending) {
 	if b.err != nil && p.err == nil {
 		p.err = b.err
 	}
-	if p.owed -= len(b.waits); p.owed == 0 {
-		close(p.quiet)
+	p.answered += uint64(len(b.waits))
+	for len(p.flushes) > 0 && p.flushes[0].until <= p.answered {
+		close(p.flushes[0].done)
+		p.flushes = p.flushes[1:]
 	}
 }
 
@@ -154,5 +171,5 @@ func (p *Producer) call(b *pending) {
 func (p *Producer) InFlight() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.owed
+	return int(p.given - p.answered)
 }

@@ -324,3 +324,43 @@ func BenchmarkProducer(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 }
+
+// Flush waits for what was given before it, not for what others go on giving.
+func TestFlushUnderSteadyLoad(t *testing.T) {
+	c := newCluster(t)
+	c.learn("l1")
+	c.lead()
+	ctx := deadline(t, wait)
+	p, err := c.client().Log("orders").Producer(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, gave := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				gave <- nil
+				return
+			default:
+			}
+			if err := p.Append(ctx, entry("a"), nil); err != nil {
+				gave <- err
+				return
+			}
+		}
+	}()
+	eventually(t, "entries on their way", func() bool { return p.InFlight() > 0 })
+	for range 3 {
+		if err := p.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	if err := <-gave; err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(ctx); err != nil || p.InFlight() != 0 {
+		t.Fatalf("close: %v, %d in flight", err, p.InFlight())
+	}
+}

@@ -135,6 +135,9 @@ func (e *engine) leave(ctx context.Context, p *pending, w *call) result {
 
 // abandon gives up a batch that nobody waits for, and reports whether it may have left this process.
 func (e *engine) abandon(p *pending) bool {
+	if e.closed {
+		return true // close has told the result
+	}
 	if p.submitted {
 		sent := e.s.Sent(p.tag)
 		e.s.Abandon(e.c.now(), p.tag, &e.out)

@@ -26,7 +26,8 @@ type appendOptions struct {
 	log, file, delimiter string
 	json, whole          bool
 	skip                 uint64
-	expect               int64
+	expect               uint64
+	chain                bool // expect was given
 }
 
 func newAppend(std stdio) *cobra.Command {
@@ -38,7 +39,10 @@ func newAppend(std stdio) *cobra.Command {
 			"'appended N entries to LOG: offsets A-B'. After a failure it says what was acknowledged last; --skip N goes on after those.",
 		GroupID: groupUse,
 		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runAppend(cmd.Context(), std, &o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.chain = cmd.Flags().Changed("expect-last")
+			return runAppend(cmd.Context(), std, &o)
+		},
 	}
 	f := cmd.Flags()
 	o.register(f)
@@ -48,7 +52,7 @@ func newAppend(std stdio) *cobra.Command {
 	f.BoolVar(&o.whole, "whole", false, "append the whole input as one entry")
 	f.BoolVar(&o.json, "json", false, "print one acknowledgement as JSON for each entry")
 	f.Uint64Var(&o.skip, "skip", 0, "leave out the first `N` entries of the input: they were acknowledged before")
-	f.Int64Var(&o.expect, "expect-last", -1, "append only if `N` is the log's last offset, and only while nobody else appends")
+	f.Uint64Var(&o.expect, "expect-last", 0, "append only if `N` is the log's last offset, and only while nobody else appends")
 	return cmd
 }
 
@@ -72,8 +76,8 @@ func runAppend(ctx context.Context, std stdio, o *appendOptions) error {
 	defer done()
 	a := appender{o: o, std: std, total: o.skip, bar: newBar(std.err, size)}
 	opts := []client.ProducerOption{client.StopOnError(), client.DeliveryTimeout(o.timeout)}
-	if o.expect >= 0 {
-		opts = append(opts, client.ChainFrom(uint64(o.expect)))
+	if o.chain {
+		opts = append(opts, client.ChainFrom(o.expect))
 	}
 	find, cancel := context.WithTimeout(ctx, o.timeout)
 	p, err := c.Log(o.log).Producer(find, append(opts, client.OnAck(a.acked))...)
