@@ -85,15 +85,26 @@ func runAppend(ctx context.Context, std stdio, o *appendOptions) error {
 	if err != nil {
 		return err
 	}
-	err = a.copy(ctx, p, in, delimiter)
-	if e := p.Flush(ctx); err == nil {
-		err = e
+	// The input may give nothing for long: an interrupt does not wait for it. What is read after it is refused, since ctx has ended.
+	copied := make(chan error, 1)
+	go func() { copied <- a.copy(ctx, p, in, delimiter) }()
+	select {
+	case err = <-copied:
+	case <-ctx.Done():
 	}
-	if e := p.Close(ctx); err == nil {
+	if ctx.Err() != nil {
+		err = errInterrupted
+	}
+	// What was given is settled even then; a second interrupt ends the process at once.
+	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.timeout)
+	defer cancel()
+	if e := p.Close(settle); err == nil {
 		err = e
 	}
 	return a.end(err)
 }
+
+var errInterrupted = errors.New("interrupted")
 
 // appender copies an input into a log and remembers what was acknowledged.
 type appender struct {
@@ -192,10 +203,7 @@ func (a *appender) end(err error) error {
 		err = a.failure
 	}
 	if err != nil {
-		if a.count == 0 {
-			return fmt.Errorf("%w\nnothing of this run was acknowledged; go on with --skip %d", err, a.total)
-		}
-		return fmt.Errorf("%w\nacknowledged last: entry %d of the input, at offset %d; go on with --skip %d", err, a.total, a.last, a.total)
+		return fmt.Errorf("%w\n%s", err, a.advice(err))
 	}
 	w := a.std.out
 	if a.o.json {
@@ -207,6 +215,23 @@ func (a *appender) end(err error) error {
 	}
 	fmt.Fprintf(w, "appended %d entries to %s: offsets %d-%d\n", a.count, a.o.log, a.first, a.last)
 	return nil
+}
+
+// advice says how to go on after a failure. What is unknown may be in the log: to skip only what was acknowledged may repeat it.
+func (a *appender) advice(err error) string {
+	done := "nothing of this run was acknowledged"
+	if a.count > 0 {
+		done = fmt.Sprintf("acknowledged last: entry %d of the input, at offset %d", a.total, a.last)
+	}
+	if !errors.Is(err, client.ErrUnknown) {
+		return fmt.Sprintf("%s; go on with --skip %d", done, a.total)
+	}
+	from := "first"
+	if a.count > 0 {
+		from = fmt.Sprint(a.last + 1)
+	}
+	return fmt.Sprintf("%s; entries after it may be in the log, too:\nsee which with 'subscribe --log %s --from %s --follow=false', then go on with --skip %d and as many more",
+		done, a.o.log, from, a.total)
 }
 
 // openInput opens the file, or standard input. size is -1 where it is not known.

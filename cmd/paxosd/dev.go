@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -49,6 +51,14 @@ func runDev(ctx context.Context, std stdio, o devOptions) error {
 			return usagef("--logs: %q is no valid name: letters, digits, '-' and '_', at most %d, beginning with a letter or digit", l, paxos.MaxNameBytes)
 		}
 	}
+	if err := checkAddress("--listen", o.listen); err != nil {
+		return err
+	}
+	if o.http != "off" {
+		if err := checkAddress("--http", o.http); err != nil {
+			return err
+		}
+	}
 	temporary := o.data == ""
 	if temporary {
 		dir, err := os.MkdirTemp("", "paxosd-dev-")
@@ -87,6 +97,18 @@ func runDev(ctx context.Context, std stdio, o devOptions) error {
 			}
 		}()
 	})
+}
+
+// checkAddress refuses what no process can listen at, and names the flag.
+func checkAddress(flag, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return usagef("%s: %q is no host:port", flag, address)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return usagef("%s: %q is no port: 0 to 65535", flag, port)
+	}
+	return nil
 }
 
 // greet says what there is and what to try next.

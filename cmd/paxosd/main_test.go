@@ -20,6 +20,7 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/goleak"
 
+	"github.com/paxosd/paxosd/client"
 	"github.com/paxosd/paxosd/configs"
 )
 
@@ -85,6 +86,9 @@ func TestUsage(t *testing.T) {
 		{"unknown command", []string{"frobnicate"}},
 		{"unknown flag", []string{"append", "--frobnicate"}},
 		{"unknown command", []string{"append", "extra"}},
+		{"--expect-last", []string{"append", "--expect-last", "-1"}},
+		{"--listen", []string{"dev", "--listen", "127.0.0.1:99999"}},
+		{"--http", []string{"dev", "--http", "nonsense"}},
 		{"--config is missing", []string{"learner"}},
 		{"no valid name", []string{"append", "--log", "a b"}},
 		{"no valid name", []string{"dev", "--logs", "a.b"}},
@@ -278,4 +282,59 @@ func TestN4DoctorFindsListeners(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// An interrupt ends append at once though its input gives nothing more: what was given is settled, what is read afterwards is not appended.
+func TestInterruptedAppend(t *testing.T) {
+	url, _, stop := startDev(t)
+	defer stop()
+	in, give := io.Pipe()
+	defer give.Close()
+	ctx, interrupt := context.WithCancel(context.Background())
+	defer interrupt()
+	out, errs := newOutput(), newOutput()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{"append", "--json", "--server", url}, stdio{in: in, out: out, err: errs})
+	}()
+	for i := range 3 {
+		if _, err := fmt.Fprintf(give, "entry %d\n", i+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, done := connected(t, url)
+	defer done()
+	l := c.Log("main")
+	for e, err := range l.Subscribe(t.Context(), client.First()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Offset == 3 {
+			break
+		}
+	}
+	interrupt()
+	if c := <-code; c != exitFailed {
+		t.Errorf("exit code %d, want %d", c, exitFailed)
+	}
+	if said := errs.wait(t, `(?s)(interrupted.*go on with --skip \d+)`); !strings.Contains(said, "interrupted") || !strings.Contains(said, "--skip 3") {
+		t.Errorf("it said %q", said)
+	}
+	go func() { _, _ = give.Write([]byte("late\n")) }()
+	if last, err := l.LastOffset(t.Context()); err != nil || last != 3 {
+		t.Errorf("last offset %d, %v; want 3", last, err)
+	}
+}
+
+func connected(t *testing.T, url string) (*client.Client, func()) {
+	t.Helper()
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(t.Context(), nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, func() { c.Close(); nc.Close() }
 }

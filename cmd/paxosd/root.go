@@ -53,6 +53,7 @@ func (e *codeError) Unwrap() error { return e.err }
 // run executes one command line and returns the exit code. It is main without the process.
 func run(ctx context.Context, args []string, std stdio) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second one ends the process at once
 	defer stop()
 	root := newRoot(std)
 	root.SetArgs(args)
