@@ -66,13 +66,13 @@ var leaders = []Mutant{
 				return s.tallies[i].value, true
 			}
 		}`)},
-		Checkers: []string{"agreement", "invariant"},
+		Test: Test{Package: "./paxos/learner", Run: "A6"},
 	},
 	{
-		Name:     "old-origin-not-dropped",
-		Rule:     "P6: what a deposed leader composed counts though a later term has started below it",
-		Edits:    []Edit{edit("paxos/sequencer/sequencer.go", `dropped := val.Origin.Less(s.term) //`, `dropped := false //`)},
-		Checkers: []string{"exactly-once"},
+		Name:  "old-origin-not-dropped",
+		Rule:  "P6: what a deposed leader composed counts though a later term has started below it",
+		Edits: []Edit{edit("paxos/sequencer/sequencer.go", `dropped := val.Origin.Less(s.term) //`, `dropped := false //`)},
+		Test:  Test{Package: "./paxos/sequencer", Run: "P6"},
 	},
 	{
 		Name: "serves-before-its-term-start",
@@ -95,19 +95,19 @@ var leaders = []Mutant{
 `, `	g.failures = 0
 `),
 		},
-		Checkers: []string{"exactly-once", "linearizable"},
+		Test: Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
 	{
-		Name:     "stale-subscription-served",
-		Rule:     "P8: what came by a subscription older than the term is composed all the same",
-		Edits:    []Edit{edit(proposerIntake, `	case generation != ld.generation:`, `	case generation > ld.generation:`)},
-		Checkers: []string{"exactly-once"},
+		Name:  "stale-subscription-served",
+		Rule:  "P8: what came by a subscription older than the term is composed all the same",
+		Edits: []Edit{edit(proposerIntake, `	case generation != ld.generation:`, `	case generation > ld.generation:`)},
+		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
 	{
-		Name:     "request-for-another-leader-taken",
-		Rule:     "P6: a batch that names another leader's ballot is taken",
-		Edits:    []Edit{edit(proposerIntake, `	case !ballot.IsZero() && ballot != ld.ballot:`, `	case !ballot.IsZero() && ballot != ld.ballot && ld.closed:`)},
-		Checkers: []string{"exactly-once", "linearizable"},
+		Name:  "request-for-another-leader-taken",
+		Rule:  "P6: a batch that names another leader's ballot is taken",
+		Edits: []Edit{edit(proposerIntake, `	case !ballot.IsZero() && ballot != ld.ballot:`, `	case !ballot.IsZero() && ballot != ld.ballot && ld.closed:`)},
+		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
 	{
 		Name: "open-slots-proposed-again",
@@ -207,7 +207,7 @@ var leaders = []Mutant{
 	g.unseen = nil
 	g.event`),
 		},
-		Checkers: []string{"exactly-once"},
+		Test: Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
 	{
 		Name: "check-quorum-off",
@@ -225,15 +225,15 @@ var leaders = []Mutant{
 		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
 	{
-		Name:     "in-flight-not-bounded",
-		Rule:     "P11: bytes in flight have no bound",
-		Edits:    []Edit{edit(proposerCompose, `	return p.inFlight == 0 || p.inFlight+n <= p.cfg.InFlightBytes`, `	return p.inFlight == 0 || n <= p.cfg.InFlightBytes`)},
-		Checkers: []string{"bounds"},
+		Name:  "in-flight-not-bounded",
+		Rule:  "P11: bytes in flight have no bound",
+		Edits: []Edit{edit(proposerCompose, `	return p.inFlight == 0 || p.inFlight+n <= p.cfg.InFlightBytes`, `	return p.inFlight == 0 || n <= p.cfg.InFlightBytes`)},
+		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
 	{
-		Name:     "queue-not-bounded",
-		Rule:     "P11: a leader's queue takes every request",
-		Edits:    []Edit{edit(proposerIntake, `	case ld.queue.len() >= MaxQueued || ld.queue.bytes+len(it.body) > g.p.cfg.QueueBytes:`, `	case ld.queue.len() >= 64*MaxQueued:`)},
-		Checkers: []string{"bounds"},
+		Name:  "queue-not-bounded",
+		Rule:  "P11: a leader's queue takes every request",
+		Edits: []Edit{edit(proposerIntake, `	case ld.queue.len() >= MaxQueued || ld.queue.bytes+len(it.body) > g.p.cfg.QueueBytes:`, `	case ld.queue.len() >= 64*MaxQueued:`)},
+		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
 }

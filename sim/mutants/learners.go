@@ -69,7 +69,7 @@ var learners = []Mutant{
 		return
 `, ``),
 		},
-		Checkers: []string{"agreement", "prefix", "durable-ack", "invariant"},
+		Test: Test{Package: "./paxos/learner", Run: "VotesOnly"},
 	},
 	{
 		Name: "head-taken-undecided",
@@ -108,7 +108,7 @@ var learners = []Mutant{
 	}`, `	if w.bytes+n <= limit || limit > 0 {
 		return true
 	}`)},
-		Checkers: []string{"bounds"},
+		Test: Test{Package: "./paxos/learner", Run: "Buffer"},
 	},
 	{
 		Name:  "hash-not-compared",
@@ -133,10 +133,10 @@ var learners = []Mutant{
 // readQuorums break the rule by which a read quorum's answers decide a slot known to be chosen (PROTOCOL L4).
 var readQuorums = []Mutant{
 	{
-		Name:     "read-quorum-of-old-answers",
-		Rule:     "L4: an answer to an earlier poll, read before the slot was known to be chosen, counts to this one",
-		Edits:    []Edit{edit(learnerRead, `	if x.poll == 0 || f.poll != x.poll || m.Trimmed`, `	if x.poll == 0 || m.Trimmed`)},
-		Checkers: []string{"agreement", "prefix", "invariant"},
+		Name:  "read-quorum-of-old-answers",
+		Rule:  "L4: an answer to an earlier poll, read before the slot was known to be chosen, counts to this one",
+		Edits: []Edit{edit(learnerRead, `	if x.poll == 0 || f.poll != x.poll || m.Trimmed`, `	if x.poll == 0 || m.Trimmed`)},
+		Test:  Test{Package: "./paxos/learner", Run: "L4|BallotBox"},
 	},
 	{
 		Name: "read-quorum-of-unknown-slots",
@@ -147,22 +147,22 @@ var readQuorums = []Mutant{
 		Checkers: []string{"durable-ack", "agreement", "prefix", "invariant"},
 	},
 	{
-		Name:     "read-quorum-lowest-vote",
-		Rule:     "L4: of a read quorum's answers the lowest vote is taken",
-		Edits:    []Edit{edit(learnerRead, `voted && best.Ballot.Less(v.Ballot) {`, `voted && (name == "" || v.Ballot.Less(best.Ballot)) {`)},
-		Checkers: []string{"agreement", "prefix", "invariant"},
+		Name:  "read-quorum-lowest-vote",
+		Rule:  "L4: of a read quorum's answers the lowest vote is taken",
+		Edits: []Edit{edit(learnerRead, `voted && best.Ballot.Less(v.Ballot) {`, `voted && (name == "" || v.Ballot.Less(best.Ballot)) {`)},
+		Test:  Test{Package: "./paxos/learner", Run: "L4|BallotBox"},
 	},
 	{
 		Name: "read-quorum-of-one",
 		Rule: "L4: one acceptor's answer decides a slot that is known to be chosen",
 		Edits: []Edit{edit(learnerRead, `	return best, name, quorum.HasRead(m, answered) && name != ""`, `	_ = quorum.HasRead
 	return best, name, answered.Len() > 0 && name != ""`)},
-		Checkers: []string{"agreement", "prefix", "invariant"},
+		Test: Test{Package: "./paxos/learner", Run: "L4|BallotBox"},
 	},
 	{
-		Name:     "read-quorum-of-trimmed",
-		Rule:     "L4: an acceptor that has trimmed the slot counts to the read quorum, as one without a vote",
-		Edits:    []Edit{edit(learnerRead, `f.poll != x.poll || m.Trimmed >= to || from > to {`, `f.poll != x.poll || from > to {`), edit(learnerRead, `from: max(from, m.Trimmed+1), to: to,`, `from: from, to: to,`)},
-		Checkers: []string{"agreement", "prefix", "invariant"},
+		Name:  "read-quorum-of-trimmed",
+		Rule:  "L4: an acceptor that has trimmed the slot counts to the read quorum, as one without a vote",
+		Edits: []Edit{edit(learnerRead, `f.poll != x.poll || m.Trimmed >= to || from > to {`, `f.poll != x.poll || from > to {`), edit(learnerRead, `from: max(from, m.Trimmed+1), to: to,`, `from: from, to: to,`)},
+		Test:  Test{Package: "./paxos/learner", Run: "L4|BallotBox"},
 	},
 }

@@ -74,7 +74,7 @@ var sequencers = []Mutant{
 		Edits: []Edit{edit(sequencerBatch, `	if sess != nil {
 		// Every`, `	if sess != nil && o.Code != paxos.CodeConditionFails {
 		// Every`)},
-		Checkers: []string{"exactly-once", "progress", "linearizable"},
+		Test: Test{Package: "./paxos/sequencer", Run: "Q2"},
 	},
 	{
 		Name:     "outcome-of-another-batch",

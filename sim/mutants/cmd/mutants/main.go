@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.IntVar(&o.jobs, "j", 2, "mutants at a time")
 	f.StringVar(&o.only, "only", "", "pattern of names; all without it")
 	f.BoolVar(&o.replay, "replay", false, "only the known catching seed of each")
-	f.BoolVar(&o.write, "write", false, "write sim/mutants/known.json and, without -only, docs/mutants.md")
+	f.BoolVar(&o.write, "write", false, "write sim/mutants/known.json, and docs/mutants.md from it")
 	f.StringVar(&o.plant, "plant", "", "write the one mutant that -only names into this folder, and end")
 	f.DurationVar(&o.within, "within", defaultLimit, "time for one range of one mutant")
 	if err := f.Parse(args); err != nil {

@@ -26,7 +26,7 @@ const (
 type known struct {
 	Name    string `json:"name"`
 	Seed    uint64 `json:"seed,omitempty"`
-	Checker string `json:"checker"`
+	Checker string `json:"checker"` // or checkers, the most frequent first
 	Median  int    `json:"median,omitempty"`
 }
 
@@ -43,20 +43,12 @@ func (h *hunter) table(ctx context.Context, all []mutants.Mutant, stdout io.Writ
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	text := h.markdown(results)
-	if !h.write || h.only != "" {
-		if _, err := stdout.Write(text); err != nil {
-			return err
-		}
-	} else if err := os.WriteFile(filepath.Join(h.root, filepath.FromSlash(tableFile)), text, 0o644); err != nil {
-		return err
-	}
 	if h.write {
-		if err := h.writeKnown(results); err != nil {
-			return err
-		}
+		err = h.writeKnown(results)
+	} else {
+		_, err = stdout.Write(h.markdown(all, foundNow(results)))
 	}
-	return verdict(results)
+	return errors.Join(err, verdict(results))
 }
 
 // verdict is an error if a mutant was missed.
@@ -73,43 +65,70 @@ func verdict(results []found) error {
 	return nil
 }
 
-// markdown is docs/mutants.md.
-func (h *hunter) markdown(results []found) []byte {
+// foundNow is what a run has found, by name.
+func foundNow(results []found) map[string]known {
+	byName := map[string]known{}
+	for i := range results {
+		f := &results[i]
+		n, ok := f.median()
+		if !ok {
+			continue
+		}
+		k := known{Name: f.mutant.Name, Median: n, Checker: strings.Join(f.by(), ", ")}
+		for j := range f.catches {
+			if c := &f.catches[j]; c.caught {
+				k.Seed = c.seed
+				break
+			}
+		}
+		if !f.mutant.Simulated() {
+			k.Median, k.Seed = 0, 0
+		}
+		byName[k.Name] = k
+	}
+	return byName
+}
+
+// markdown is the table of some mutants, by what is known of them.
+func (h *hunter) markdown(all []mutants.Mutant, byName map[string]known) []byte {
 	var b bytes.Buffer
 	caught, simulated := 0, 0
-	for i := range results {
-		if _, ok := results[i].median(); ok {
+	for i := range all {
+		if _, ok := byName[all[i].Name]; ok {
 			caught++
 		}
-		if results[i].mutant.Simulated() {
+		if all[i].Simulated() {
 			simulated++
 		}
 	}
 	fmt.Fprintf(&b, `# Planted bugs
 
 Written by %s. Each bug breaks one rule of the protocol in the project's own code; the simulator, or a named test where it has
-no part, must catch it. %d bugs, %d of them for the simulator; %d caught. "Seeds" is the median, over %d ranges apart from each
+no part or meets it too seldom, must catch it. %d bugs, %d of them for the simulator; %d caught. "Seeds" is the median, over %d ranges apart from each
 other, of the seeds run until one failed, at most %d a range.
 
 | bug | rule | caught by | seeds |
 | --- | --- | --- | --- |
-`, "`make mutants`", len(results), simulated, caught, h.ranges, h.seeds)
-	for i := range results {
-		f := &results[i]
+`, "`make mutants`", len(all), simulated, caught, h.ranges, h.seeds)
+	for i := range all {
+		m := &all[i]
+		k, ok := byName[m.Name]
 		by, seeds := "**missed**", "> "+strconv.Itoa(h.seeds)
-		if n, ok := f.median(); ok {
-			by, seeds = strings.Join(f.by(), ", "), strconv.Itoa(n)
+		if ok {
+			by, seeds = k.Checker, strconv.Itoa(k.Median)
 		}
-		if !f.mutant.Simulated() {
-			seeds = ""
-			by = "`" + strings.TrimPrefix(f.mutant.Test.Package, "./") + "` " + by
+		if !m.Simulated() {
+			by, seeds = "`"+strings.TrimPrefix(m.Test.Package, "./")+"` "+by, ""
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.mutant.Name, strings.ReplaceAll(f.mutant.Rule, "|", "\\|"), by, seeds)
+		if m.Profile != "" {
+			by += ", with real stores"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", m.Name, strings.ReplaceAll(m.Rule, "|", "\\|"), by, seeds)
 	}
 	return b.Bytes()
 }
 
-// writeKnown replaces the entries of the mutants that were run, and leaves those of others.
+// writeKnown replaces the entries of the mutants that were run, leaves those of others, and writes the table of all.
 func (h *hunter) writeKnown(results []found) error {
 	old, err := h.readKnown()
 	if err != nil {
@@ -119,28 +138,18 @@ func (h *hunter) writeKnown(results []found) error {
 	for _, k := range old {
 		byName[k.Name] = k
 	}
+	now := foundNow(results)
 	for i := range results {
-		f := &results[i]
-		n, ok := f.median()
-		if !ok {
-			delete(byName, f.mutant.Name)
-			continue
+		name := results[i].mutant.Name
+		delete(byName, name)
+		if k, ok := now[name]; ok {
+			byName[name] = k
 		}
-		k := known{Name: f.mutant.Name, Median: n}
-		for j := range f.catches {
-			if c := &f.catches[j]; c.caught {
-				k.Seed, k.Checker = c.seed, c.checker
-				break
-			}
-		}
-		if !f.mutant.Simulated() {
-			k.Median = 0
-		}
-		byName[k.Name] = k
 	}
 	var list []known
-	for _, m := range mutants.All() {
-		if k, ok := byName[m.Name]; ok {
+	all := mutants.All()
+	for i := range all {
+		if k, ok := byName[all[i].Name]; ok {
 			list = append(list, k)
 		}
 	}
@@ -148,7 +157,10 @@ func (h *hunter) writeKnown(results []found) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(h.root, filepath.FromSlash(knownFile)), append(text, '\n'), 0o644)
+	return errors.Join(
+		os.WriteFile(filepath.Join(h.root, filepath.FromSlash(knownFile)), append(text, '\n'), 0o644),
+		os.WriteFile(filepath.Join(h.root, filepath.FromSlash(tableFile)), h.markdown(all, byName), 0o644),
+	)
 }
 
 // readKnown returns what known.json has; nothing if there is none yet.
