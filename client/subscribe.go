@@ -225,6 +225,9 @@ func deliverBatch(b *stream.Batch, until uint64, yield func(Entry, error) bool) 
 		if skip > 0 {
 			skip--
 		} else {
+			if until > 0 && at > until {
+				return false // what was asked for is no longer held
+			}
 			if !yield(Entry{Offset: at, Time: t, Headers: f.Headers, Payload: f.Payload}, nil) {
 				return false
 			}

@@ -30,10 +30,10 @@ var sessions = []Mutant{
 		Checkers: []string{"exactly-once"},
 	},
 	{
-		Name:     "any-refusal-is-definite",
-		Rule:     "P6: a refusal is told as certain though another copy of the batch may still be appended",
-		Edits:    []Edit{edit(sessionBatch, `	return !b.lost && !slices.ContainsFunc(b.sends, func(s send) bool { return !s.filler })`, `	return b.refusal.Code != paxos.CodeNone || !b.lost && !slices.ContainsFunc(b.sends, func(s send) bool { return !s.filler })`)},
-		Checkers: []string{"exactly-once"},
+		Name:  "any-refusal-is-definite",
+		Rule:  "P6: a refusal is told as certain though another copy of the batch may still be appended",
+		Edits: []Edit{edit(sessionBatch, `	return !b.lost && !slices.ContainsFunc(b.sends, func(s send) bool { return !s.filler })`, `	return b.refusal.Code != paxos.CodeNone || !b.lost && !slices.ContainsFunc(b.sends, func(s send) bool { return !s.filler })`)},
+		Test:  Test{Package: "./client/session", Run: "."},
 	},
 	{
 		Name: "unanswered-is-refused",
@@ -55,7 +55,7 @@ var sessions = []Mutant{
 		b.settled = true
 		return
 	}`)},
-		Checkers: []string{"progress", "exactly-once"},
+		Test: Test{Package: "./client/session", Run: "."},
 	},
 	{
 		Name:  "strangers-answer-believed",
