@@ -256,3 +256,18 @@ func TestOwnUnpreparedGenesisNeverDoomsAnother(t *testing.T) {
 		t.Fatalf("founded %x", got[0])
 	}
 }
+
+// PROTOCOL section 6: what is live, or was and is retired, is never aborted, whoever asks.
+func TestLiveIsNeverAborted(t *testing.T) {
+	p := newSelf(t)
+	r := recordOf("orders", 1, nil)
+	take(p, message(paxos.GenesisPrepare, r))
+	take(p, message(paxos.GenesisGoLive, r))
+	a, n := take(p, message(paxos.GenesisAbort, r))
+	if h := p.Holding("orders"); h == nil || h.State != paxos.LogLive || n != 0 {
+		t.Fatalf("after an abort: %v, %d records", h, n)
+	}
+	if a == nil || a.Step == paxos.GenesisAborted {
+		t.Fatalf("an abort of a live log was answered %v", a)
+	}
+}
