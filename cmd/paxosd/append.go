@@ -41,6 +41,9 @@ func newAppend(std stdio) *cobra.Command {
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.chain = cmd.Flags().Changed("expect-last")
+			if o.whole && (o.skip > 0 || cmd.Flags().Changed("delimiter")) {
+				return usagef("--whole makes one entry of the input: --skip and --delimiter have no meaning with it")
+			}
 			return runAppend(cmd.Context(), std, &o)
 		},
 	}

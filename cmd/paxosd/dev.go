@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -46,7 +47,13 @@ func newDev(std stdio) *cobra.Command {
 }
 
 func runDev(ctx context.Context, std stdio, o devOptions) error {
-	for _, l := range o.logs {
+	if len(o.logs) == 0 {
+		return usagef("--logs is empty: name at least one")
+	}
+	for i, l := range o.logs {
+		if slices.Contains(o.logs[:i], l) {
+			return usagef("--logs: %q is there twice", l)
+		}
 		if !paxos.ValidName(l) {
 			return usagef("--logs: %q is no valid name: letters, digits, '-' and '_', at most %d, beginning with a letter or digit", l, paxos.MaxNameBytes)
 		}

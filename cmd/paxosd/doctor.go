@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -149,7 +152,11 @@ func (d *doctor) versions(ms []member) {
 		v := ms[i].Stats.Version
 		seen[v] = append(seen[v], ms[i].Stats.Name)
 	}
-	d.say(len(seen) <= 1, "%d version(s): %v", len(seen), seen)
+	var each []string
+	for _, v := range slices.Sorted(maps.Keys(seen)) {
+		each = append(each, v+" ("+strings.Join(seen[v], ", ")+")")
+	}
+	d.say(len(seen) <= 1, "%d version(s): %s", len(seen), strings.Join(each, "; "))
 }
 
 // clocks asks each role for its time and compares it with the middle of the question's way.
