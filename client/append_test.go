@@ -298,11 +298,21 @@ func TestP9ForeignAnswersDoNotCount(t *testing.T) {
 	var foreign atomic.Int64
 	l := c.client(client.WithForeignAnswers(func(string) { foreign.Add(1) })).Log("orders")
 	c.squat()
-	_, err := l.Append(deadline(t, 300*time.Millisecond), entry("a"))
-	if !errors.Is(err, client.ErrRefused) || foreign.Load() == 0 {
-		t.Fatalf("with a foreign responder and no leader: %v, %d foreign answers", err, foreign.Load())
+	// until runs a call until it has met foreign answers, and gives it up then.
+	until := func(call func(context.Context) error) error {
+		t.Helper()
+		ctx, cancel := context.WithCancel(deadline(t, wait))
+		defer cancel()
+		before, ended := foreign.Load(), make(chan error, 1)
+		go func() { ended <- call(ctx) }()
+		eventually(t, "foreign answers", func() bool { return foreign.Load() > before+1 })
+		cancel()
+		return <-ended
 	}
-	if _, err := l.LastOffset(deadline(t, 300*time.Millisecond)); !errors.Is(err, client.ErrForeignAnswer) {
+	if err := until(func(ctx context.Context) error { _, err := l.Append(ctx, entry("a")); return err }); !errors.Is(err, client.ErrRefused) {
+		t.Fatalf("with a foreign responder and no leader: %v; want refused", err)
+	}
+	if err := until(func(ctx context.Context) error { _, err := l.LastOffset(ctx); return err }); !errors.Is(err, client.ErrForeignAnswer) {
 		t.Fatalf("the tail: %v; want a foreign answer named", err)
 	}
 	c.lead()

@@ -79,8 +79,11 @@ func decodeIdentity(b []byte) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	if n, err := hex.Decode(id.Incarnation[:], []byte(incarnation)); len(incarnation) != 2*len(id.Incarnation) || err != nil || n != len(id.Incarnation) {
+	if len(incarnation) != 2*len(id.Incarnation) { // what is longer would not fit: hex.Decode panics
 		return Identity{}, fmt.Errorf("incarnation %q", incarnation)
+	}
+	if _, err := hex.Decode(id.Incarnation[:], []byte(incarnation)); err != nil {
+		return Identity{}, fmt.Errorf("incarnation %q: %w", incarnation, err)
 	}
 	if !paxos.ValidName(id.Cluster) || !paxos.ValidName(id.Owner) || id.Role == paxos.RoleNone || !bytes.Equal(id.encode(), b) {
 		return Identity{}, errors.New("its lines and its sum do not fit")

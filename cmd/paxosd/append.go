@@ -233,8 +233,12 @@ func (a *appender) advice(err error) string {
 	if a.count > 0 {
 		from = fmt.Sprint(a.last + 1)
 	}
-	return fmt.Sprintf("%s; entries after it may be in the log, too:\nsee which with 'subscribe --log %s --from %s --follow=false', then go on with --skip %d and as many more",
+	text := fmt.Sprintf("%s; entries after it may be in the log, too:\nsee which with 'subscribe --log %s --from %s --follow=false', then go on with --skip %d and as many more",
 		done, a.o.log, from, a.total)
+	if a.count > 0 {
+		text += fmt.Sprintf("\n(--skip %d --expect-last %d appends only if none is)", a.total, a.last)
+	}
+	return text
 }
 
 // openInput opens the file, or standard input. size is -1 where it is not known.

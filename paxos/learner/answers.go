@@ -77,16 +77,18 @@ func (l *Learner) onVotes(f *flight, m *paxos.VotesAnswer, out *Output) {
 	l.repair.trimmed = max(l.repair.trimmed, m.Trimmed)
 	l.KnownChosen(m.Trimmed) // what was trimmed was stable, hence chosen: learners have it
 	for i := range m.Votes {
+		if l.stopped != nil {
+			return
+		}
 		v := &m.Votes[i]
 		if v.Slot < f.from || v.Slot > f.to || v.Ballot.IsZero() {
 			l.useless(f, "vote not asked for", out)
 			return
 		}
-		if len(v.Value) > 0 && paxos.Sum(v.Value) == v.Checksum {
+		// The vote first: it finds its value a place among other ballots'.
+		l.vote(&m.Voter, v.Slot, v.Ballot, v.Checksum, out)
+		if l.stopped == nil && len(v.Value) > 0 && paxos.Sum(v.Value) == v.Checksum {
 			l.accept(v.Slot, v.Ballot, v.Checksum, v.Value, false, out)
-		}
-		if l.stopped == nil {
-			l.vote(&m.Voter, v.Slot, v.Ballot, v.Checksum, out)
 		}
 	}
 	l.repair.box.put(f, m)

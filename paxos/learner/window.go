@@ -50,11 +50,20 @@ func (s *slotState) find(b paxos.Ballot) int {
 // ready reports whether the slot is decided and its value is in hand.
 func (s *slotState) ready() bool { return s.decided != undecided && s.tallies[s.decided].held }
 
-// lowest returns the index of the lowest ballot that is not the decided one, or -1.
-func (s *slotState) lowest() int {
+// least returns the index of the tally that matters least: without votes before with votes, then the lower ballot, never the decided
+// one; -1: there is none.
+func (s *slotState) least() int {
 	low := -1
 	for i := range s.tallies {
-		if i != s.decided && (low < 0 || s.tallies[i].ballot.Less(s.tallies[low].ballot)) {
+		if i == s.decided {
+			continue
+		}
+		if low < 0 {
+			low = i
+			continue
+		}
+		x, y := &s.tallies[i], &s.tallies[low]
+		if a, b := x.votes.Len() > 0, y.votes.Len() > 0; a != b && !a || a == b && x.ballot.Less(y.ballot) {
 			low = i
 		}
 	}

@@ -76,6 +76,13 @@ func (sb *standby) tickAsking(g *group, s *step) {
 		return
 	}
 	if a.tries >= askTries {
+		if a.unheard(g) {
+			// There is nobody to back off from: after a loss of power everywhere the acceptors are just not up yet, and each doubling
+			// would be waited for once they are.
+			sb.rest(g, s, "too few acceptors answer")
+			sb.notBefore = s.now.Add(g.p.cfg.AskAfter + g.p.rng.span(g.p.cfg.AskAfter))
+			return
+		}
 		sb.refused(g, s, `too few acceptors say "gone"`)
 		return
 	}
@@ -152,6 +159,22 @@ func (sb *standby) judge(g *group, s *step) {
 	default:
 		g.stand(s, "gone: "+g.whyAsk(), false)
 	}
+}
+
+// unheard reports whether so few acceptors of a membership answered that no candidate could have won.
+func (a *asking) unheard(g *group) bool {
+	for _, m := range g.inForce {
+		n := 0
+		for i := range a.all {
+			if x := &a.all[i]; x.answered && m.Index(x.member.Name, x.member.Incarnation) >= 0 {
+				n++
+			}
+		}
+		if n < m.Read {
+			return true
+		}
+	}
+	return false
 }
 
 // goneIn returns the acceptors of m that said "gone".
