@@ -241,6 +241,9 @@ func (s *proposerService) flush() {
 	if s.core.Done() {
 		p.w.count("handed over")
 		p.crash("handed over")
+		if p.w.calm {
+			p.w.after(100*paxos.Millisecond, p.start) // the fault that stopped it has no end any more
+		}
 	}
 }
 
