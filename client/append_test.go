@@ -519,3 +519,24 @@ func TestRefoundedLogIsNoticed(t *testing.T) {
 		t.Fatalf("%+v; want offset 1 of the new log", ack)
 	}
 }
+
+// A duplicate by message id tells where the original is, all of it, also where the answer to its first copy was lost.
+func TestDuplicateSentAgainTellsTheOriginal(t *testing.T) {
+	c := newCluster(t)
+	c.learn("l1")
+	var mute atomic.Bool
+	c.lead(func(l *leader) { l.mute = func(int) bool { return mute.Swap(false) } })
+	l := c.client().Log("orders")
+	ctx := deadline(t, wait)
+	if _, err := l.AppendBatch(ctx, []client.Entry{entry("a"), entry("b"), entry("c")}, client.WithMessageID("m")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(ctx, entry("d")); err != nil {
+		t.Fatal(err)
+	}
+	mute.Store(true)
+	ack, err := l.AppendBatch(ctx, []client.Entry{entry("x")}, client.WithMessageID("m"))
+	if err != nil || mute.Load() || ack.Offset != 1 || ack.Last() != 3 {
+		t.Fatalf("%+v through %d, %v; want offsets 1 to 3", ack, ack.Last(), err)
+	}
+}

@@ -226,8 +226,8 @@ func (p *pending) each(f func(w *wait, a Ack, err error)) {
 			continue
 		}
 		a := Ack{Offset: at, Count: int(w.count), Time: p.ack.Time, Duplicate: p.ack.Duplicate}
-		if p.ack.Duplicate {
-			a.Count = p.ack.Count // the original's: a batch with an id has one waiter
+		if p.cfg.id != "" {
+			a.Count = p.ack.Count // the original's, if it is a duplicate: a batch with an id has one waiter
 		}
 		f(w, a, nil)
 		at += uint64(w.count)
