@@ -97,7 +97,11 @@ func (l *Learner) accept(t paxos.Slot, b paxos.Ballot, sum paxos.Checksum, value
 		return
 	}
 	s := l.win.touch(t)
-	i := l.tallyOf(s, b, false)
+	w := weightAccept
+	if own {
+		w = weightOwn
+	}
+	i := l.tallyOf(s, b, w)
 	if i < 0 {
 		l.drop(out, t, b, "", "too many ballots in one slot")
 		return
@@ -151,7 +155,7 @@ func (l *Learner) vote(v *paxos.Voter, t paxos.Slot, b paxos.Ballot, sum paxos.C
 		return
 	}
 	s := l.win.touch(t)
-	i := l.tallyOf(s, b, true)
+	i := l.tallyOf(s, b, weightVotes)
 	if i < 0 {
 		l.drop(out, t, b, v.Name, "too many ballots in one slot")
 		return
@@ -232,10 +236,10 @@ func (l *Learner) governs(t paxos.Slot) *paxos.Membership {
 	return l.governing[0]
 }
 
-// tallyOf returns the index of ballot b's tally, making one if there is room. Otherwise what has votes, or gets one now, takes the place of
-// what has none, and then the newer ballot that of the older: accepts of candidates that nobody voted for must not keep the votes of the chosen
-// ballot out, which may be lower than all of them.
-func (l *Learner) tallyOf(s *slotState, b paxos.Ballot, vote bool) int {
+// tallyOf returns the index of ballot b's tally, making one if there is room. Otherwise the newcomer takes the place of what matters least,
+// if that matters less: accepts of candidates that nobody voted for must not keep the votes of the chosen ballot out, which may be
+// lower than all of them.
+func (l *Learner) tallyOf(s *slotState, b paxos.Ballot, w weight) int {
 	if i := s.find(b); i >= 0 {
 		return i
 	}
@@ -244,7 +248,7 @@ func (l *Learner) tallyOf(s *slotState, b paxos.Ballot, vote bool) int {
 		return len(s.tallies) - 1
 	}
 	i := s.least()
-	if y := &s.tallies[i]; y.votes.Len() > 0 != vote && !vote || y.votes.Len() > 0 == vote && b.Less(y.ballot) {
+	if !s.tallies[i].yields(w, b) {
 		return -1
 	}
 	l.win.forgetBytes(&s.tallies[i])

@@ -32,25 +32,38 @@ func TestTalliesAreBounded(t *testing.T) {
 	r := newRig(testGenesis(8)).settled()
 	s := r.l.win.touch(1)
 	for i := range uint64(maxTallies) {
-		r.l.tallyOf(s, ballot(10+i, "p1"), false)
+		r.l.tallyOf(s, ballot(10+i, "p1"), weightAccept)
 	}
-	if r.l.tallyOf(s, ballot(9, "p1"), false) >= 0 {
+	if r.l.tallyOf(s, ballot(9, "p1"), weightAccept) >= 0 {
 		t.Error("an older ballot without votes takes a place")
 	}
-	if i := r.l.tallyOf(s, ballot(20, "p1"), false); i < 0 || s.find(ballot(10, "p1")) >= 0 {
+	if i := r.l.tallyOf(s, ballot(20, "p1"), weightAccept); i < 0 || s.find(ballot(10, "p1")) >= 0 {
 		t.Error("a newer ballot takes no place, or not the oldest one's")
 	}
 	for n := uint64(1); n <= maxTallies; n++ {
-		i := r.l.tallyOf(s, ballot(n, "p1"), true)
+		i := r.l.tallyOf(s, ballot(n, "p1"), weightVotes)
 		if i < 0 {
 			t.Fatalf("the vote at %d finds no place", n)
 		}
 		s.tallies[i].votes.Add(0)
 	}
-	if r.l.tallyOf(s, ballot(30, "p1"), false) >= 0 {
+	if r.l.tallyOf(s, ballot(30, "p1"), weightAccept) >= 0 {
 		t.Error("a newer ballot without votes takes the place of one with votes")
 	}
-	if i := r.l.tallyOf(s, ballot(5, "p1"), true); i < 0 || s.find(ballot(1, "p1")) >= 0 || len(s.tallies) != maxTallies {
+	if i := r.l.tallyOf(s, ballot(5, "p1"), weightVotes); i < 0 || s.find(ballot(1, "p1")) >= 0 || len(s.tallies) != maxTallies {
 		t.Error("a newer vote takes no place, or not the oldest one's")
+	}
+	mine := r.l.tallyOf(s, ballot(3, "p1"), weightOwn)
+	if mine < 0 {
+		t.Fatal("what this process proposes finds no place")
+	}
+	s.tallies[mine].held, s.tallies[mine].own = true, true
+	for n := uint64(40); n < 50; n++ {
+		if i := r.l.tallyOf(s, ballot(n, "p1"), weightVotes); i >= 0 {
+			s.tallies[i].votes.Add(0)
+		}
+	}
+	if s.find(ballot(3, "p1")) < 0 {
+		t.Error("votes took the place of what this process proposes")
 	}
 }

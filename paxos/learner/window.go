@@ -50,20 +50,36 @@ func (s *slotState) find(b paxos.Ballot) int {
 // ready reports whether the slot is decided and its value is in hand.
 func (s *slotState) ready() bool { return s.decided != undecided && s.tallies[s.decided].held }
 
-// least returns the index of the tally that matters least: without votes before with votes, then the lower ballot, never the decided
-// one; -1: there is none.
+// weight orders tallies by what would be lost with them: what this process proposed itself, votes, an accept that nobody voted for.
+type weight uint8
+
+const (
+	weightAccept weight = iota
+	weightVotes
+	weightOwn
+)
+
+func (y *tally) weight() weight {
+	switch {
+	case y.held && y.own:
+		return weightOwn
+	case y.votes.Len() > 0:
+		return weightVotes
+	default:
+		return weightAccept
+	}
+}
+
+// yields reports whether a tally of this weight and ballot is kept before y.
+func (y *tally) yields(w weight, b paxos.Ballot) bool {
+	return w > y.weight() || w == y.weight() && !b.Less(y.ballot)
+}
+
+// least returns the index of the tally that matters least, never the decided one; -1: there is none.
 func (s *slotState) least() int {
 	low := -1
 	for i := range s.tallies {
-		if i == s.decided {
-			continue
-		}
-		if low < 0 {
-			low = i
-			continue
-		}
-		x, y := &s.tallies[i], &s.tallies[low]
-		if a, b := x.votes.Len() > 0, y.votes.Len() > 0; a != b && !a || a == b && x.ballot.Less(y.ballot) {
+		if i != s.decided && (low < 0 || s.tallies[i].yields(s.tallies[low].weight(), s.tallies[low].ballot)) {
 			low = i
 		}
 	}
