@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -240,16 +242,21 @@ func (s *realStore) giveUp(err error) {
 
 // harm flips a bit in one of the store's files, or cuts one short. It reports false where there is nothing to harm.
 func (s *realStore) harm(r *rand.Rand, flip bool) bool {
-	var files []string
+	r = rand.New(rand.NewPCG(r.Uint64(), 2)) // how many draws are needed depends on the engine's files, and must not move the run's others
+	var files, logs []string
 	for _, dir := range []string{realDir, s.fs.PathJoin(realDir, "pebble")} {
 		names, err := s.fs.List(dir)
 		if err != nil {
 			continue
 		}
+		slices.Sort(names)
 		for _, n := range names {
 			path := s.fs.PathJoin(dir, n)
 			if info, err := s.fs.Stat(path); err == nil && !info.IsDir() && info.Size() > 0 {
 				files = append(files, path)
+				if strings.HasSuffix(n, ".log") {
+					logs = append(logs, path)
+				}
 			}
 		}
 	}
@@ -257,6 +264,9 @@ func (s *realStore) harm(r *rand.Rand, flip bool) bool {
 		return false
 	}
 	path := files[r.IntN(len(files))]
+	if len(logs) > 0 && r.IntN(2) == 0 {
+		path = logs[len(logs)-1] // the newest writes are there, and the engine alone would not miss them
+	}
 	if err := harmFile(s.fs, path, r, flip); err != nil {
 		s.p.w.fail(CheckInvariant, "harm %s: %v", path, err)
 	}
@@ -275,7 +285,7 @@ func harmFile(fs vfs.FS, path string, r *rand.Rand, flip bool) (err error) {
 	if err = errors.Join(err, in.Close()); err != nil || len(b) == 0 {
 		return err
 	}
-	at := r.IntN(len(b))
+	at := r.IntN(1 + r.IntN(len(b))) // nearer to the front, because a log file that is used again may be written there alone
 	if flip {
 		b[at] ^= 1 << r.IntN(8)
 	} else {

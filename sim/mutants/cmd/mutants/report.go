@@ -204,7 +204,11 @@ func (h *hunter) replayAll(ctx context.Context, all []mutants.Mutant, stdout io.
 	defer func() { err = errors.Join(err, remove()) }()
 	results := h.each(ctx, chosen, func(ctx context.Context, m *mutants.Mutant) found {
 		k := seeds[m.Name]
-		return h.hunt(ctx, m, seedRanges{first: k.Seed, n: 1, seeds: max(10*k.Median, 20)})
+		least := 20
+		if m.Profile != "" {
+			least = 100 // what happens to real stores' bytes is not the seed's alone
+		}
+		return h.hunt(ctx, m, seedRanges{first: k.Seed, n: 1, seeds: max(10*k.Median, least)})
 	})
 	if err := ctx.Err(); err != nil {
 		return err
