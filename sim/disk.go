@@ -90,13 +90,19 @@ func (d *disk) synced(life uint32) {
 	tell()
 }
 
+// durable writes a group into the real store, if there is one, and makes it durable in the model.
 func (d *disk) durable(g *group) {
+	if d.p.real != nil {
+		d.p.real.write(g.records)
+	}
+	d.settle(g)
+}
+
+// settle makes a group durable in the model.
+func (d *disk) settle(g *group) {
 	for i := range g.records {
 		r := &g.records[i]
 		d.p.w.mix(uint64(r.Kind)<<56 | uint64(d.p.id)<<48 ^ uint64(r.Slot) ^ r.Ballot.Round<<32)
-	}
-	if d.p.real != nil {
-		d.p.real.write(g.records)
 	}
 	d.written = max(d.written, g.number)
 	d.apply(g)
@@ -122,9 +128,7 @@ func (d *disk) crash() {
 			cut = left[n].records
 		}
 		if s.crash(cut) {
-			s.p.real = nil // it has the group already
-			d.durable(left[n])
-			s.p.real = s
+			d.settle(left[n])
 		}
 	}
 	d.number = d.written

@@ -147,4 +147,10 @@ var elections = []Mutant{
 		Edits: []Edit{edit(proposerAsking, `		if !quorum.HasRead(m, a.goneIn(m)) {`, `		if !quorum.HasRead(m, a.goneIn(m)) && len(a.all) == 0 {`)},
 		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
+	{
+		Name:  "backs-off-from-nobody",
+		Rule:  "P7: a standby waits longer after each asking that nobody answered, as if it had been told \"not gone\"",
+		Edits: []Edit{edit(proposerAsking, `		if a.unheard(g) {`, `		if a.unheard(g) && len(a.all) == 0 {`)},
+		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
+	},
 }

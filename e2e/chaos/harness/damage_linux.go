@@ -32,27 +32,19 @@ func damageLearner(ctx context.Context, c *Cluster, r *rand.Rand) (*active, erro
 	if c.victim == nil {
 		c.victim = pick(r, c.of(learner))
 	}
-	x := c.victim
-	what, err := x.harm(r)
-	if err != nil {
-		return nil, err
-	}
-	noticed, err := x.notices(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if !noticed {
-		return done("%s of %s, not noticed yet", what, x.name)
-	}
-	if err := c.replaceLearner(ctx, x); err != nil {
-		return nil, err
-	}
-	return done("%s of %s, noticed", what, x.name)
+	return c.damage(ctx, c.victim, r, c.replaceLearner)
 }
 
 // damageAcceptor is the same for an acceptor, which then stays away.
 func damageAcceptor(ctx context.Context, c *Cluster, r *rand.Rand) (*active, error) {
-	x := pick(r, c.of(acceptor))
+	return c.damage(ctx, pick(r, c.of(acceptor)), r, func(_ context.Context, x *role) error {
+		x.out = "its store was damaged"
+		return nil
+	})
+}
+
+// damage harms a role's store, starts the role, and calls then if it noticed.
+func (c *Cluster) damage(ctx context.Context, x *role, r *rand.Rand, then func(context.Context, *role) error) (*active, error) {
 	what, err := x.harm(r)
 	if err != nil {
 		return nil, err
@@ -64,7 +56,9 @@ func damageAcceptor(ctx context.Context, c *Cluster, r *rand.Rand) (*active, err
 	if !noticed {
 		return done("%s of %s, not noticed yet", what, x.name)
 	}
-	x.out = "its store was damaged"
+	if err := then(ctx, x); err != nil {
+		return nil, err
+	}
 	return done("%s of %s, noticed", what, x.name)
 }
 
