@@ -59,7 +59,7 @@ func (c *commits) enter() bool {
 func (c *commits) leave(envs []paxos.Envelope) {
 	for i := range envs {
 		env := envs[i]
-		stamp(&env, c.store.Written())
+		paxos.SetWritten(&env, c.store.Written())
 		c.send(&env)
 	}
 }
@@ -89,7 +89,7 @@ func (c *commits) submit(recs []paxos.Record, after []paxos.Envelope, done func(
 	c.unsettled.Add(1)
 	err := c.store.Submit(recs, func(written uint64) {
 		for i := range after {
-			stamp(&after[i], written)
+			paxos.SetWritten(&after[i], written)
 			c.send(&after[i])
 		}
 		if done != nil {

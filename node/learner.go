@@ -52,7 +52,7 @@ type Learner struct {
 	coreRequest func() uint64
 	part        *genesis.Participant
 	dir         *directory
-	heard       *heard
+	beacons     *learner.Beacons
 	logs        map[paxos.GenesisID]*learnerLog
 	order       []*learnerLog // by log name
 
@@ -96,7 +96,7 @@ func NewLearner(cfg LearnerConfig) *Learner {
 	s.streams = newStreams(cfg.Name, cfg.Run, cfg.Transport, s.failRead, s.cfg.Streamed)
 	self := paxos.Ident{Asker: cfg.Name, Role: paxos.RoleLearner, Incarnation: cfg.Incarnation, Boot: cfg.Boot, Run: cfg.Run}
 	s.dir = newDirectory(self, cfg.Acceptors, cfg.Learners, s.reqs.source(askerDirectory))
-	s.heard = newHeard(cfg.Name, s.reqs.source(askerBeacons))
+	s.beacons = learner.NewBeacons(cfg.Name, s.reqs.source(askerBeacons))
 	s.loop.deliver = s.deliver
 	s.loop.tick = s.tick
 	s.loop.flush = s.flush
@@ -172,7 +172,7 @@ func (s *Learner) reopen(l *StoredLog) error {
 		}
 	}
 	ll.begin(seq, at)
-	ll.report.durable(seq.Through(), seq.Hash(), at.start)
+	ll.report.Durable(seq.Through(), seq.Hash(), at.start)
 	if l.Diverged != "" {
 		ll.diverged = l.Diverged
 		ll.view.stop()
@@ -236,7 +236,7 @@ func (s *Learner) Reconnected() {
 	s.loop.complete(func() {
 		s.dir.refresh()
 		for _, g := range s.order {
-			g.report.again()
+			g.report.Again()
 		}
 	})
 }
@@ -288,7 +288,7 @@ func (s *Learner) tick() {
 		g.tick(now)
 	}
 	s.dir.tick(now, &s.out)
-	s.heard.tick(now, &s.out)
+	s.beacons.Tick(now, &s.out)
 }
 
 // A keeper reports at most every 100 ms and nobody waits for a learner's sync, so that what it takes gathers for a while: a sync for
@@ -357,7 +357,7 @@ func (s *Learner) settled(through []prefix) {
 		now := s.cfg.Clock.Now()
 		for i := range through {
 			p := &through[i]
-			p.log.report.durable(p.slot, p.hash, p.view.start)
+			p.log.report.Durable(p.slot, p.hash, p.view.start)
 			p.log.tickReport(now)
 		}
 	})
@@ -407,8 +407,8 @@ func (g *learnerLog) status() LearnerStatus {
 	mk := g.view.marks()
 	stable, _ := seq.Stable()
 	st.Through, st.Known, st.Last, st.First = mk.through, g.core.Known(), mk.last, mk.first
-	st.Hash, st.Stable, st.Durable = seq.Hash(), stable, g.report.slot
-	st.Leader, st.Begun, st.CaughtUp = g.report.leader, true, g.core.CaughtUp()
+	st.Hash, st.Stable, st.Durable = seq.Hash(), stable, g.report.Newest().Slot
+	st.Leader, st.Begun, st.CaughtUp = g.report.Leader(), true, g.core.CaughtUp()
 	st.Keeper = seq.Keepers().Index(g.svc.cfg.Name, g.svc.cfg.Incarnation) >= 0
 	if err := g.core.Stopped(); err != nil && st.Stopped == "" {
 		st.Stopped = err.Error()

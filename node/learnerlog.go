@@ -27,7 +27,7 @@ type learnerLog struct {
 	marks    []paxos.Slot // of the checkpoints that the store holds or was given, ascending
 	diverged string       // why this copy is not served any more, for ever or by this version; empty: it is
 
-	report reporter
+	report learner.Reports
 }
 
 // config is what the log's cores are made with.
@@ -75,7 +75,7 @@ func (g *learnerLog) settleBoot() {
 		Kind: paxos.EventGenesis, Log: g.log, Slot: start.Mark, Text: "begins after slot " + fmt.Sprint(start.Mark) + ", vouched for by " + start.Vouched,
 	})
 	g.begin(seq, beginning{start: start.Mark + 1, first: seq.LastOffset() + 1, stamp: seq.Stamp()})
-	s.heard.again(s.cfg.Clock.Now(), &s.out) // marks that came while the beginning was looked for were dropped
+	s.beacons.Again(s.cfg.Clock.Now(), &s.out) // marks that came while the beginning was looked for were dropped
 	if start.Mark > 0 {
 		s.records = append(s.records, paxos.Record{
 			Kind: paxos.RecordCheckpoint, Log: g.log, Genesis: g.id, Slot: start.Mark, Hash: start.Hash,

@@ -28,7 +28,7 @@ func (s *Learner) deliver(env *paxos.Envelope) {
 	now := s.cfg.Clock.Now()
 	switch m := env.Msg.(type) {
 	case *paxos.Beacon:
-		s.heard.onBeacon(now, m, &s.out)
+		s.beacons.OnBeacon(now, m, &s.out)
 		for i := range m.Items {
 			s.onBeaconItem(now, m.Proposer, &m.Items[i])
 		}
@@ -126,7 +126,7 @@ func (s *Learner) envelope(env *paxos.Envelope, m paxos.Message) paxos.Envelope 
 // reply answers from a goroutine other than the loop.
 func (s *Learner) reply(env *paxos.Envelope, m paxos.Message) {
 	e := s.envelope(env, m)
-	stamp(&e, s.cfg.Store.Written())
+	paxos.SetWritten(&e, s.cfg.Store.Written())
 	s.send(&e)
 }
 
@@ -144,7 +144,7 @@ func (s *Learner) onBeaconItem(now paxos.Instant, from string, it *paxos.BeaconI
 		return
 	}
 	if !it.Withdrawn {
-		g.report.heard(it.Ballot)
+		g.report.Heard(it.Ballot)
 	}
 	if g.core != nil {
 		g.core.OnBeacon(now, from, it, &g.out)
@@ -431,4 +431,19 @@ func entries(bs []paxos.ReadBatch, from paxos.Offset, most int) ([]paxos.Entry, 
 		}
 	}
 	return es, nil
+}
+
+// tickReport sends a report if one is due and this learner is a keeper of the log (PROTOCOL K1).
+func (g *learnerLog) tickReport(now paxos.Instant) {
+	s := g.svc
+	if g.diverged != "" || g.core == nil || g.core.Stopped() != nil {
+		return
+	}
+	if g.core.Sequencer().Keepers().Index(s.cfg.Name, s.cfg.Incarnation) < 0 || !g.report.Due(now) {
+		return
+	}
+	m := g.report.Newest()
+	m.Voter = s.voter()
+	s.envs = append(s.envs, paxos.Envelope{Log: g.log, Genesis: g.id, From: s.cfg.Name, Msg: &m})
+	s.note(paxos.Event{Kind: paxos.EventRecordsReported, Log: g.log, Slot: m.Slot})
 }

@@ -92,7 +92,7 @@ func TestReopenFromTheBeginning(t *testing.T) {
 	if mk := g.view.marks(); mk != (marks{through: 1, last: 2, start: 1, first: 1}) {
 		t.Fatalf("%+v", mk)
 	}
-	if g.report.slot != 1 || g.report.hash != c.seq.Hash() || g.report.start != 1 {
+	if r := g.report.Newest(); r.Slot != 1 || r.Hash != c.seq.Hash() || r.Start != 1 {
 		t.Fatalf("reports %+v", g.report)
 	}
 }
@@ -125,7 +125,7 @@ func TestReopenFromACheckpoint(t *testing.T) {
 	if mk := g.view.marks(); mk != (marks{through: 5, last: 5, start: 3, first: 4}) || g.view.stamp != stampUnknown {
 		t.Fatalf("its checkpoint forgotten: %+v, stamp %d", mk, g.view.stamp)
 	}
-	if len(g.marks) != 2 || g.report.start != 3 || g.report.slot != 5 {
+	if len(g.marks) != 2 || g.report.Newest().Start != 3 || g.report.Newest().Slot != 5 {
 		t.Fatalf("marks %v, report %+v", g.marks, g.report)
 	}
 	// Nobody can join onto the first slot: the hash before it is not known here any more (PROTOCOL L5).

@@ -135,32 +135,6 @@ func (d *disk) crash() {
 	d.forget()
 }
 
-// stamp writes the newest durable write number into whatever tells one (PROTOCOL A9).
-func stamp(env *paxos.Envelope, written uint64) {
-	switch m := env.Msg.(type) {
-	case *paxos.Promise:
-		m.Written = written
-	case *paxos.Refuse:
-		m.Written = written
-	case *paxos.Learn:
-		m.Written = written
-	case *paxos.Beat:
-		m.Written = written
-	case *paxos.Report:
-		m.Written = written
-	case *paxos.AskAnswer:
-		m.Written = written
-	case *paxos.IdentAnswer:
-		m.Written = written
-	case *paxos.FetchAnswer:
-		m.Written = written
-	case *paxos.VotesAnswer:
-		m.Written = written
-	case *paxos.CheckpointAnswer:
-		m.Written = written
-	}
-}
-
 // commit is what a service does with one turn's records: they become durable, then what waited for them leaves.
 func (p *process) commit(records []paxos.Record, chosen []keptSlot, after []paxos.Envelope, done func()) {
 	if len(records) == 0 && p.disk.idle() {
@@ -181,7 +155,7 @@ func (p *process) commit(records []paxos.Record, chosen []keptSlot, after []paxo
 				if p.life != life {
 					return
 				}
-				stamp(&envs[i], written)
+				paxos.SetWritten(&envs[i], written)
 				p.send(&envs[i])
 			}
 			if done != nil && p.life == life {
@@ -198,7 +172,7 @@ func (p *process) leave(envs []paxos.Envelope) {
 		if p.life != life {
 			return
 		}
-		stamp(&envs[i], p.disk.written)
+		paxos.SetWritten(&envs[i], p.disk.written)
 		p.send(&envs[i])
 	}
 }

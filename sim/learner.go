@@ -19,12 +19,12 @@ const (
 
 // learnerService runs a learner's cores over its store, as package node does.
 type learnerService struct {
-	p     *process
-	store *chosenStore
-	part  *genesis.Participant
-	logs  []*followed
-	heard heard
-	reads readers
+	p       *process
+	store   *chosenStore
+	part    *genesis.Participant
+	logs    []*followed
+	beacons *learner.Beacons
+	reads   readers
 
 	out     paxos.Output
 	records []paxos.Record
@@ -43,7 +43,7 @@ type followed struct {
 	core     *learner.Learner   // nil while boot is not
 	out      learner.Output
 	diverged string
-	report   reporter
+	report   learner.Reports
 	hash     paxos.Hash // at through
 	through  paxos.Slot
 }
@@ -70,7 +70,7 @@ func beginLearner(p *process) {
 }
 
 func newLearnerService(p *process, s *chosenStore) service {
-	l := &learnerService{p: p, store: s, heard: heard{self: p.name, next: p.next(partBeacons)}}
+	l := &learnerService{p: p, store: s, beacons: learner.NewBeacons(p.name, p.next(partBeacons))}
 	l.reads.s = l
 	held := make([]genesis.Held, 0, len(s.durable))
 	for _, k := range s.durable {
@@ -106,7 +106,7 @@ func (l *learnerService) reopen(k *keptLog) {
 		return
 	}
 	f.begin(seq)
-	f.report.durable(seq.Through(), seq.Hash(), max(k.start, 1))
+	f.report.Durable(seq.Through(), seq.Hash(), max(k.start, 1))
 	f.diverged = k.diverged
 }
 
@@ -166,7 +166,7 @@ func (l *learnerService) follow(g *paxos.Genesis, record []byte) {
 func (l *learnerService) connection(up bool) {
 	for _, f := range l.logs {
 		if up {
-			f.report.force = true
+			f.report.Again()
 		}
 	}
 }
@@ -184,7 +184,7 @@ func (l *learnerService) tick() {
 	for _, f := range l.logs {
 		f.tick(now)
 	}
-	l.heard.tick(now, &l.out)
+	l.beacons.Tick(now, &l.out)
 	l.flush()
 }
 
@@ -211,7 +211,7 @@ func (f *followed) settleBoot() {
 	s := f.s
 	s.p.w.note("%s begins %s after slot %d, vouched for by %s", s.p.name, f.gen.Log, start.Mark, start.Vouched)
 	f.begin(seq)
-	s.heard.again(s.p.clock(), &s.out)
+	s.beacons.Again(s.p.clock(), &s.out)
 	if start.Mark > 0 {
 		s.p.w.count("began from a checkpoint")
 		s.p.w.check.restored(s.p, f.gen.ID, start.Mark, start.Hash)
@@ -333,7 +333,7 @@ func (l *learnerService) commit() {
 	l.p.commit(records, chosen, l.out.After, func() {
 		for _, d := range through {
 			if k := d.f.kept(); k != nil {
-				d.f.report.durable(d.slot, d.hash, max(k.start, 1))
+				d.f.report.Durable(d.slot, d.hash, max(k.start, 1))
 				d.f.tickReport(l.p.clock())
 			}
 		}

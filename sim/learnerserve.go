@@ -6,7 +6,7 @@ func (l *learnerService) deliver(env *paxos.Envelope) {
 	now := l.p.clock()
 	switch m := env.Msg.(type) {
 	case *paxos.Beacon:
-		l.heard.onBeacon(now, m, &l.out)
+		l.beacons.OnBeacon(now, m, &l.out)
 		for i := range m.Items {
 			l.onBeaconItem(now, m.Proposer, &m.Items[i])
 		}
@@ -36,7 +36,7 @@ func (l *learnerService) onBeaconItem(now paxos.Instant, from string, it *paxos.
 		return
 	}
 	if !it.Withdrawn {
-		f.report.heard(it.Ballot)
+		f.report.Heard(it.Ballot)
 	}
 	if f.core != nil && f.diverged == "" {
 		f.core.OnBeacon(now, from, it, &f.out)
@@ -171,4 +171,17 @@ func (f *followed) onCheckpoint(env *paxos.Envelope, m *paxos.Checkpoint) {
 		}
 		f.s.answer(env, a)
 	}
+}
+
+func (f *followed) tickReport(now paxos.Instant) {
+	s := f.s
+	if f.diverged != "" || f.core == nil || f.core.Stopped() != nil {
+		return
+	}
+	if f.core.Sequencer().Keepers().Index(s.p.name, s.store.incarnation) < 0 || !f.report.Due(now) {
+		return
+	}
+	m := f.report.Newest()
+	m.Voter = s.voter()
+	s.out.Now = append(s.out.Now, paxos.Envelope{Log: f.gen.Log, Genesis: f.gen.ID, From: s.p.name, Msg: &m})
 }

@@ -1,4 +1,4 @@
-package node
+package learner
 
 import (
 	"testing"
@@ -9,11 +9,11 @@ import (
 // TestK1ReportsArePaced: after a sync at most every DefaultReportEvery, a few times more when nothing follows, then never, until a
 // new leader or a new connection.
 func TestK1ReportsArePaced(t *testing.T) {
-	var r reporter
+	var r Reports
 	now := paxos.Instant(0)
 	sent := func(span paxos.Span) (n int) {
-		for end := now.Add(span); now < end; now = now.Add(TickEvery) {
-			if r.due(now) {
+		for end := now.Add(span); now < end; now = now.Add(tickEvery) {
+			if r.Due(now) {
 				n++
 			}
 		}
@@ -26,39 +26,39 @@ func TestK1ReportsArePaced(t *testing.T) {
 		}
 	}
 	want(paxos.Second, 0, "nothing is held")
-	r.durable(5, paxos.Hash{5}, 1)
-	want(TickEvery, 1, "first")
+	r.Durable(5, paxos.Hash{5}, 1)
+	want(tickEvery, 1, "first")
 	for s := paxos.Slot(6); s < 106; s++ { // one a tick: a second
-		r.durable(s, paxos.Hash{byte(s)}, 1)
-		sent(TickEvery)
+		r.Durable(s, paxos.Hash{byte(s)}, 1)
+		sent(tickEvery)
 	}
 	if r.repeats != 0 {
 		t.Fatal("repeats while reports flow")
 	}
-	r.durable(110, paxos.Hash{110}, 1)
+	r.Durable(110, paxos.Hash{110}, 1)
 	want(paxos.DefaultReportEvery, 1, "the last of many")
 	want(20*paxos.Second, reportRepeats, "repeats")
 	want(3600*paxos.Second, 0, "an idle log")
-	r.heard(paxos.Ballot{Round: 3, Proposer: "p2"})
-	want(TickEvery, 1, "new leader")
-	r.heard(paxos.Ballot{Round: 2, Proposer: "p1"})
+	r.Heard(paxos.Ballot{Round: 3, Proposer: "p2"})
+	want(tickEvery, 1, "new leader")
+	r.Heard(paxos.Ballot{Round: 2, Proposer: "p1"})
 	want(paxos.DefaultReportEvery, 0, "old leader")
 	want(20*paxos.Second, reportRepeats, "repeats to the new leader")
-	r.again()
-	want(TickEvery, 1, "reconnected")
-	r.durable(90, paxos.Hash{90}, 1)
+	r.Again()
+	want(tickEvery, 1, "reconnected")
+	r.Durable(90, paxos.Hash{90}, 1)
 	if r.slot != 110 {
 		t.Fatal("a late completion took the report back")
 	}
 }
 
 func TestReportsAreAtMostTenASecond(t *testing.T) {
-	var r reporter
+	var r Reports
 	n := 0
-	for now := paxos.Instant(0); now < paxos.Instant(paxos.Second); now = now.Add(TickEvery) {
-		r.durable(r.slot+1, paxos.Hash{}, 1)
-		r.heard(paxos.Ballot{Round: uint64(now) + 1})
-		if r.due(now) {
+	for now := paxos.Instant(0); now < paxos.Instant(paxos.Second); now = now.Add(tickEvery) {
+		r.Durable(r.slot+1, paxos.Hash{}, 1)
+		r.Heard(paxos.Ballot{Round: uint64(now) + 1})
+		if r.Due(now) {
 			n++
 		}
 	}

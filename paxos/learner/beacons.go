@@ -1,4 +1,4 @@
-package node
+package learner
 
 import (
 	"slices"
@@ -6,20 +6,20 @@ import (
 	"github.com/paxosd/paxosd/paxos"
 )
 
-// heard watches the numbers of the beacons that a learner hears. A beacon lists only what changed, so that of an idle log
+// Beacons watches the numbers of the beacons that a learner hears. A beacon lists only what changed, so that of an idle log
 // the newest mark is told once: whoever missed a number asks that run for its full list (PROTOCOL N6, L3). What the beacons say is
 // taken in any order, by others; here only the numbers count.
-type heard struct {
+type Beacons struct {
 	self string
 	next func() uint64
-	runs []*heardRun // in order of first hearing, at most maxHeardRuns
+	runs []*beaconRun // in order of first hearing, at most maxBeaconRuns
 }
 
-// heardRun is one process start of one proposer.
+// beaconRun is one process start of one proposer.
 //
 //	I1  what the run's beacons 1 … number say, together, has arrived.
 //	I2  beacons low … newest have arrived; number is below low-1, or newest.
-type heardRun struct {
+type beaconRun struct {
 	name   string
 	run    uint64
 	number uint64
@@ -30,16 +30,17 @@ type heardRun struct {
 }
 
 const (
-	// maxHeardRuns bounds the runs that are followed. The longest silent one gives way.
-	maxHeardRuns = 64
+	// maxBeaconRuns bounds the runs that are followed. The longest silent one gives way.
+	maxBeaconRuns = 64
 	// askBeaconsEvery is how long an answer may take.
 	askBeaconsEvery = 250 * paxos.Millisecond
 )
 
-func newHeard(self string, next func() uint64) *heard { return &heard{self: self, next: next} }
+// NewBeacons returns one that has heard nothing. self is the learner's name; next numbers its requests.
+func NewBeacons(self string, next func() uint64) *Beacons { return &Beacons{self: self, next: next} }
 
-// onBeacon takes note of a beacon, be it broadcast or a full list that was asked for, and asks if one was missed.
-func (h *heard) onBeacon(now paxos.Instant, m *paxos.Beacon, out *paxos.Output) {
+// OnBeacon takes note of a beacon, be it broadcast or a full list that was asked for, and asks if one was missed.
+func (h *Beacons) OnBeacon(now paxos.Instant, m *paxos.Beacon, out *paxos.Output) {
 	r := h.of(now, m)
 	r.at = now
 	switch {
@@ -59,23 +60,23 @@ func (h *heard) onBeacon(now paxos.Instant, m *paxos.Beacon, out *paxos.Output) 
 	h.ask(now, r, out)
 }
 
-// again forgets what was heard, so that every run is asked for its full list: a log that begins here now could not take what
+// Again forgets what was heard, so that every run is asked for its full list: a log that begins here now could not take what
 // beacons said of it before.
-func (h *heard) again(now paxos.Instant, out *paxos.Output) {
+func (h *Beacons) Again(now paxos.Instant, out *paxos.Output) {
 	for _, r := range h.runs {
 		r.number, r.low, r.askAt = 0, r.newest+1, now
 		h.ask(now, r, out)
 	}
 }
 
-// tick asks again what was not answered.
-func (h *heard) tick(now paxos.Instant, out *paxos.Output) {
+// Tick asks again what was not answered.
+func (h *Beacons) Tick(now paxos.Instant, out *paxos.Output) {
 	for _, r := range h.runs {
 		h.ask(now, r, out)
 	}
 }
 
-func (h *heard) ask(now paxos.Instant, r *heardRun, out *paxos.Output) {
+func (h *Beacons) ask(now paxos.Instant, r *beaconRun, out *paxos.Output) {
 	if r.number >= r.newest || now < r.askAt || now.Sub(r.at) >= paxos.DefaultTimeout {
 		return
 	}
@@ -86,7 +87,7 @@ func (h *heard) ask(now paxos.Instant, r *heardRun, out *paxos.Output) {
 }
 
 // of returns the run that sent m, making room for a new one.
-func (h *heard) of(now paxos.Instant, m *paxos.Beacon) *heardRun {
+func (h *Beacons) of(now paxos.Instant, m *paxos.Beacon) *beaconRun {
 	oldest := 0
 	for i, r := range h.runs {
 		if r.name == m.Proposer && r.run == m.Run {
@@ -96,10 +97,10 @@ func (h *heard) of(now paxos.Instant, m *paxos.Beacon) *heardRun {
 			oldest = i
 		}
 	}
-	if len(h.runs) >= maxHeardRuns {
+	if len(h.runs) >= maxBeaconRuns {
 		h.runs = slices.Delete(h.runs, oldest, oldest+1)
 	}
-	r := &heardRun{name: m.Proposer, run: m.Run, low: 1, at: now, askAt: now}
+	r := &beaconRun{name: m.Proposer, run: m.Run, low: 1, at: now, askAt: now}
 	h.runs = append(h.runs, r)
 	return r
 }
