@@ -74,8 +74,8 @@ func (l *Learner) onVotes(f *flight, m *paxos.VotesAnswer, out *Output) {
 	if !l.credible(&m.Voter, out) {
 		return
 	}
-	l.repair.trimmed = max(l.repair.trimmed, m.Trimmed)
-	l.KnownChosen(m.Trimmed) // what was trimmed was stable, hence chosen: learners have it
+	l.knownTrimmed(m.Trimmed)
+	l.repair.covered = max(l.repair.covered, min(f.to, m.To))
 	for i := range m.Votes {
 		if l.stopped != nil {
 			return

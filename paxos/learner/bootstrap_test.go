@@ -343,3 +343,32 @@ func TestBootstrapUnfitOffers(t *testing.T) {
 		}
 	}
 }
+
+// The one keeper that is left lacks the stable command by which the acceptors trimmed, and so does everybody else: the replay goes on by what
+// the acceptors hold above their trim mark, or no newcomer could begin any more, proposers among them.
+func TestBootstrapGoesOnByWhatAcceptorsHold(t *testing.T) {
+	c := markedLog()
+	c.log.add(text("v11"))
+	c.log.add(text("v12"))
+	c.stable(10, false) // in slot 13
+	c.gone = map[string]bool{"l2": true, "l3": true}
+	c.spoil = func(_ string, ask, answer paxos.Message) {
+		f, _ := ask.(*paxos.Fetch)
+		switch m := answer.(type) {
+		case *paxos.VotesAnswer:
+			m.Trimmed = 10
+			m.Votes = slices.DeleteFunc(m.Votes, func(v paxos.VoteValue) bool { return v.Slot <= 10 })
+		case *paxos.FetchAnswer:
+			if f.What == paxos.FetchChosen {
+				*m = *c.log.answer("l1", f.From, f.To, 1, 10)
+			}
+		case *paxos.CheckpointAnswer:
+			m.Through = 10
+		}
+	}
+	s, ok := c.run(newBootstrap(c.g, "l1", "l2"), 20*paxos.Second)
+	if !ok {
+		t.Fatal("not done")
+	}
+	c.same(t, s, 6)
+}

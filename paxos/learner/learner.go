@@ -82,7 +82,7 @@ type Learner struct {
 	decisions decisions
 	witness   Witness
 	known     paxos.Slot // highest slot known to be chosen, with all below it
-	marked    paxos.Slot // highest slot that a beacon's mark covered: known by the word of who led alone
+	marked    paxos.Slot // highest slot that a beacon's mark covered, or an acceptor's trim mark shows: known by no learner's word
 	seen      paxos.Slot // highest slot seen in an accept, a vote or a mark
 	repair    repair
 	rng       random
@@ -167,6 +167,16 @@ func (l *Learner) Lookup(t paxos.Slot, b paxos.Ballot, sum paxos.Checksum) ([]by
 func (l *Learner) KnownChosen(t paxos.Slot) {
 	l.known = max(l.known, t)
 	l.seen = max(l.seen, t)
+}
+
+// knownTrimmed tells the Learner that an acceptor has trimmed through t > 0: a stable command for t or more is in a slot above t,
+// and whoever ordered the trimming had sequenced it (PROTOCOL K5). So slot t+1 is chosen too, even if no learner that is left has it.
+func (l *Learner) knownTrimmed(t paxos.Slot) {
+	l.repair.trimmed = max(l.repair.trimmed, t)
+	if t > 0 {
+		l.KnownChosen(t + 1)
+		l.marked = max(l.marked, t+1)
+	}
 }
 
 // Status is a view of a Learner for people and metrics.

@@ -39,9 +39,8 @@ type votesIn struct {
 // openBox begins a poll of slots through to, and returns the number that its requests carry; 0 if its answers will be counted as
 // votes only. It is called before any of them leaves.
 //
-// Known to be chosen is what a beacon's mark covers, or what a write quorum was counted for here. Not enough is the word of another
-// learner, whose copy may differ (L5): it has the slot, so it will be fetched from there. Nor is a trim mark: keepers have what it
-// covers.
+// Known to be chosen is what a beacon's mark covers, what an acceptor's trim mark shows, or what a write quorum was counted for here. Not
+// enough is the word of another learner, whose copy may differ (L5): it has the slot, so it will be fetched from there.
 func (l *Learner) openBox(head, to paxos.Slot) uint64 {
 	r := &l.repair
 	r.box = ballotBox{}

@@ -67,9 +67,11 @@ type gap struct {
 	open      bool
 	head      paxos.Slot
 	since     paxos.Instant
-	jitter    uint64 // in 256ths of half a delay
-	rounds    int    // of asking everyone, without progress
-	polled    bool   // the acceptors were asked in this round
+	jitter    uint64     // in 256ths of half a delay
+	rounds    int        // of asking everyone, without progress
+	polled    bool       // the acceptors were asked in this round
+	to        paxos.Slot // last slot that they were asked for
+	on        bool       // the acceptors' answers closed the gap before, and were cut short by their size: there is more to ask for
 	notBefore paxos.Instant
 }
 
@@ -85,8 +87,10 @@ type repair struct {
 	slotBytes uint64     // bytes a slot, as of late
 	probed    bool       // everyone was asked once since the start, or since a learner became known
 	votesOnly bool
-	polls     uint64    // number of the last poll that may decide by a read quorum
-	box       ballotBox // of that poll
+	covered   paxos.Slot // highest slot that an answer to the last poll covers
+	beyond    bool       // acceptors are asked for more than was heard of: of a replay, which hears nothing live
+	polls     uint64     // number of the last poll that may decide by a read quorum
+	box       ballotBox  // of that poll
 }
 
 func (r *repair) init() { r.slotBytes = paxos.DefaultValueLimit / 256 }
@@ -164,13 +168,35 @@ func (l *Learner) pump(now paxos.Instant, out *Output) {
 		return
 	}
 	if !r.gap.open || r.gap.head != head {
-		r.gap = gap{open: true, head: head, since: now, jitter: l.rng.below(256)}
+		on := r.gap.polled && r.gap.head < head && head <= r.gap.to && r.covered < head
+		r.gap = gap{open: true, head: head, since: now, jitter: l.rng.below(256), on: on}
 		r.sources.again()
 	}
-	if len(r.flying) == 0 && now >= l.due() {
+	if !r.waits(head) && now >= l.due() {
 		l.ask(now, out)
 	}
 	l.pipeline(now, out)
+}
+
+// waits reports whether an answer is under way that may help at the head of the line. Acceptors whose poll began before it are not waited
+// for if the others' answers were enough until there and end before it: one that never answers would hold up each step of a long repair.
+func (r *repair) waits(head paxos.Slot) bool {
+	for i := range r.flying {
+		if f := &r.flying[i]; f.what != paxos.FetchVotes || f.from >= head || f.to >= head && r.covered >= head {
+			return true
+		}
+	}
+	return false
+}
+
+// asked reports whether a request to the acceptor is under way: there is one at a time.
+func (r *repair) asked(acceptor string) bool {
+	for i := range r.flying {
+		if f := &r.flying[i]; f.what == paxos.FetchVotes && f.name == acceptor {
+			return true
+		}
+	}
+	return false
 }
 
 // due returns the instant at which the present gap is worth a request.
@@ -184,7 +210,7 @@ func (l *Learner) due() paxos.Instant {
 func (l *Learner) delay() paxos.Span {
 	head := l.win.base + 1
 	switch s := l.win.at(head); {
-	case !l.repair.probed, l.known > l.win.last(), s == nil && l.streaming(head):
+	case !l.repair.probed, l.known > l.win.last(), s == nil && l.streaming(head), l.repair.gap.on && l.win.ready == 0:
 		return behindDelay
 	case l.win.ready > 0:
 		return laterDelay
@@ -312,17 +338,21 @@ func (l *Learner) poll(now paxos.Instant, out *Output) bool {
 	m := l.governs(g.head)
 	limit := l.cfg.Genesis.ValueLimit
 	slots := max(min(maxPoll, limit/2/pollOverhead), 1)
-	to := min(l.gapEnd(g.head), l.seen, l.win.last(), g.head+paxos.Slot(slots)-1)
+	to := min(l.gapEnd(g.head), l.win.last(), g.head+paxos.Slot(slots)-1)
+	if !l.repair.beyond {
+		to = min(to, l.seen)
+	}
 	for _, next := range l.governing {
 		if next.From > g.head {
 			to = min(to, next.From-1)
 		}
 	}
+	g.to, l.repair.covered = to, 0
 	only := l.voter(m, g)
 	number := l.openBox(g.head, to)
 	asked := false
 	for i := range m.Acceptors {
-		if only >= 0 && i != only || l.witness.Excluded(m.Acceptors[i]) {
+		if only >= 0 && i != only || l.witness.Excluded(m.Acceptors[i]) || l.repair.asked(m.Acceptors[i].Name) {
 			continue
 		}
 		l.send(out, flight{

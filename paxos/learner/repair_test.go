@@ -3,6 +3,7 @@ package learner
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/paxosd/paxosd/paxos"
@@ -177,7 +178,7 @@ func TestL4TrimmedAsksLearners(t *testing.T) {
 		f := fetchOf(t, e)
 		r.answer(e.Request, e.To, votesAnswer(w, e.To, b, f.From, f.To, 3))
 	}
-	if r.l.Known() != 3 || r.l.Status().Trimmed != 3 {
+	if r.l.Known() != 4 || r.l.Status().Trimmed != 3 { // the command that let them trim is above
 		t.Fatalf("known chosen %d", r.l.Known())
 	}
 	r.wait(200 * paxos.Millisecond)
@@ -554,4 +555,40 @@ func TestNoRespondersAsksTheNext(t *testing.T) {
 	}
 	r.answer(next.Request, next.To, w.answer(next.To, f.From, f.To, 1, 3))
 	expect(t, r, "x", "y", "z")
+}
+
+// PROTOCOL L4: acceptors' answers are cut short by their size. A repair of many slots asks for the rest at once, and does not wait for an
+// acceptor that never answers.
+func TestL4AnswersCutShortGoOnAtOnce(t *testing.T) {
+	g := testGenesis(64)
+	w := newTruth(g)
+	for i := range 40 {
+		w.add(text(strconv.Itoa(i)))
+	}
+	b := ballot(1, "p1")
+	r := newRig(g).settled()
+	r.accept(b, 40, w.value(40)) // all before it was lost
+	r.wait(700 * paxos.Millisecond)
+	began := r.now
+	for {
+		requests, _ := r.take()
+		flights := len(r.l.repair.flying)
+		if flights > 3 {
+			t.Fatalf("%d requests under way to 3 acceptors", flights)
+		}
+		for _, e := range requests {
+			if f := fetchOf(t, e); e.To != "c" { // never answers
+				r.answer(e.Request, e.To, votesAnswer(w, e.To, b, f.From, f.From, 0)) // one slot fits
+			}
+		}
+		if r.l.Through() == 40 {
+			break
+		}
+		if r.now.Sub(began) > 500*paxos.Millisecond {
+			t.Fatalf("slot %d after %v", r.l.Through(), r.now.Sub(began))
+		}
+		if len(requests) == 0 {
+			r.wait(10 * paxos.Millisecond)
+		}
+	}
 }

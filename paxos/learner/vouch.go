@@ -137,6 +137,7 @@ func (b *Bootstrap) beginReplay(now paxos.Instant, out *Output) bool {
 	}
 	b.vouch.replay = New(cfg, seq)
 	b.vouch.replay.KnownChosen(b.taken.through)
+	b.vouch.replay.repair.beyond = true
 	return true
 }
 
@@ -212,7 +213,7 @@ func (b *Bootstrap) askAcceptors(now paxos.Instant, out *Output) {
 }
 
 // onVotes counts an acceptor's confirmation of the newest stable command. One that has trimmed the slot tells that a newer
-// command is chosen, to which the replay goes on.
+// command is chosen, to which the replay goes on: if no learner that is left has it, by what acceptors hold.
 func (b *Bootstrap) onVotes(f *flight, m *paxos.VotesAnswer) {
 	v := &b.vouch
 	if b.stage != stageVouching || v.newest.members == nil || f.from != v.newest.slot {
@@ -225,7 +226,7 @@ func (b *Bootstrap) onVotes(f *flight, m *paxos.VotesAnswer) {
 	if verdict, _ := v.witness.Observe(&m.Voter); verdict == StaleBoot || verdict == Excluded {
 		return
 	}
-	v.replay.KnownChosen(m.Trimmed)
+	v.replay.knownTrimmed(m.Trimmed)
 	for i := range m.Votes {
 		if vote := &m.Votes[i]; vote.Slot == v.newest.slot && vote.Checksum == v.newest.sum {
 			v.confirm(vote.Ballot, k)

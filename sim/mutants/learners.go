@@ -165,4 +165,16 @@ var readQuorums = []Mutant{
 		Edits: []Edit{edit(learnerRead, `f.poll != x.poll || m.Trimmed >= to || from > to {`, `f.poll != x.poll || from > to {`), edit(learnerRead, `from: max(from, m.Trimmed+1), to: to,`, `from: from, to: to,`)},
 		Test:  Test{Package: "./paxos/learner", Run: "L4|BallotBox"},
 	},
+	{
+		Name:  "newcomer-asks-learners-alone",
+		Rule:  "Stores: a newcomer does not ask acceptors for a stable command above their trim mark that the keeper left over lacks",
+		Edits: []Edit{edit("paxos/learner/vouch.go", `	b.vouch.replay.repair.beyond = true`, `	b.vouch.replay.repair.beyond = false`)},
+		Test:  Test{Package: "./paxos/learner", Run: "Bootstrap"},
+	},
+	{
+		Name:  "repair-waits-for-the-silent",
+		Rule:  "L4: each step of a repair waits for acceptors that do not answer, though the others' answers were enough (PITFALLS 24)",
+		Edits: []Edit{edit("paxos/learner/repair.go", `|| f.to >= head && r.covered >= head {`, `|| f.to >= head || r.covered >= head {`)},
+		Test:  Test{Package: "./paxos/learner", Run: "L4"},
+	},
 }
