@@ -347,6 +347,13 @@ func TestBootstrapUnfitOffers(t *testing.T) {
 // The one keeper that is left lacks the stable command by which the acceptors trimmed, and so does everybody else: the replay goes on by what
 // the acceptors hold above their trim mark, or no newcomer could begin any more, proposers among them.
 func TestBootstrapGoesOnByWhatAcceptorsHold(t *testing.T) {
+	for _, through := range []paxos.Slot{10, 12} {
+		bootstrapByAcceptors(t, through)
+	}
+}
+
+// bootstrapByAcceptors has a learner with the slots through the given one, and acceptors that trimmed through 10 by the command in slot 13.
+func bootstrapByAcceptors(t *testing.T, through paxos.Slot) {
 	c := markedLog()
 	c.log.add(text("v11"))
 	c.log.add(text("v12"))
@@ -360,10 +367,10 @@ func TestBootstrapGoesOnByWhatAcceptorsHold(t *testing.T) {
 			m.Votes = slices.DeleteFunc(m.Votes, func(v paxos.VoteValue) bool { return v.Slot <= 10 })
 		case *paxos.FetchAnswer:
 			if f.What == paxos.FetchChosen {
-				*m = *c.log.answer("l1", f.From, f.To, 1, 10)
+				*m = *c.log.answer("l1", f.From, f.To, 1, through)
 			}
 		case *paxos.CheckpointAnswer:
-			m.Through = 10
+			m.Through = through
 		}
 	}
 	s, ok := c.run(newBootstrap(c.g, "l1", "l2"), 20*paxos.Second)

@@ -169,14 +169,20 @@ func (l *Learner) KnownChosen(t paxos.Slot) {
 	l.seen = max(l.seen, t)
 }
 
-// knownTrimmed tells the Learner that an acceptor has trimmed through t > 0: a stable command for t or more is in a slot above t,
-// and whoever ordered the trimming had sequenced it (PROTOCOL K5). So slot t+1 is chosen too, even if no learner that is left has it.
+// knownTrimmed tells the Learner that an acceptor has trimmed through t: a stable command for t or more is in a slot above t, and whoever
+// ordered the trimming had sequenced it (PROTOCOL K5). So slot t+1 is chosen too, even if no learner that is left has it; and if what was
+// sequenced here has no such command, so is the next slot.
 func (l *Learner) knownTrimmed(t paxos.Slot) {
 	l.repair.trimmed = max(l.repair.trimmed, t)
-	if t > 0 {
-		l.KnownChosen(t + 1)
-		l.marked = max(l.marked, t+1)
+	if t == 0 {
+		return
 	}
+	chosen := t + 1
+	if stable, _ := l.seq.Stable(); stable < t {
+		chosen = max(chosen, l.win.base+1)
+	}
+	l.KnownChosen(chosen)
+	l.marked = max(l.marked, chosen)
 }
 
 // Status is a view of a Learner for people and metrics.

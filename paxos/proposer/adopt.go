@@ -27,6 +27,8 @@ func (ld *leader) adopt(g *group, s *step, t paxos.Slot, rep report) bool {
 		return g.starve()
 	}
 	o := ld.openNext(s)
+	o.counted = int(rep.vote.Bytes) // while it is fetched, too: fetched values are all proposed at once (PROTOCOL P11)
+	g.p.reserve(ld, o.counted)
 	ld.resolve(g, s, o)
 	return true
 }

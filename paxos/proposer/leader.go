@@ -23,7 +23,7 @@ type openSlot struct {
 	wait     paxos.Span
 	votes    quorum.Set // at this ballot, of the slot's membership
 	chosen   bool       // a write quorum of them; the learner says so in slot order, later
-	counted  int        // bytes counted as in flight
+	counted  int        // bytes counted as in flight; of a value that is not in hand, as many as were reported
 }
 
 // leader completes what Phase 1 reported, then proposes its own values.
@@ -194,9 +194,9 @@ func (ld *leader) propose(g *group, s *step, o *openSlot, v []byte, items []*ite
 	o.value, o.sum, o.items = v, paxos.Sum(v), items
 	o.wait = g.p.cfg.ResendFirst
 	o.resendAt = s.now.Add(o.wait)
+	g.p.reserve(ld, len(v)-o.counted)
 	o.counted = len(v)
 	ld.unchosen++
-	g.p.reserve(ld, o.counted)
 	ld.sendAccept(g, s, o)
 	g.learner.OwnAccept(s.now, o.slot, ld.ballot, v, &g.p.fromLearner)
 	g.drain(s)

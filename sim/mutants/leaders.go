@@ -236,4 +236,10 @@ var leaders = []Mutant{
 		Edits: []Edit{edit(proposerIntake, `	case ld.queue.len() >= MaxQueued || ld.queue.bytes+len(it.body) > g.p.cfg.QueueBytes:`, `	case ld.queue.len() >= 64*MaxQueued:`)},
 		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
+	{
+		Name:  "fetched-values-not-in-flight",
+		Rule:  "P11: values that a new leader fetches to adopt count only once they are proposed",
+		Edits: []Edit{edit("paxos/proposer/adopt.go", `	g.p.reserve(ld, o.counted)`, `	o.counted = 0`)},
+		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
+	},
 }
