@@ -352,12 +352,13 @@ func TestBootstrapGoesOnByWhatAcceptorsHold(t *testing.T) {
 	}
 }
 
-// bootstrapByAcceptors has a learner with the slots through the given one, and acceptors that trimmed through 10 by the command in slot 13.
+// bootstrapByAcceptors has a learner with the slots through the given one, and acceptors that trimmed through 10 by the command in slot 41.
 func bootstrapByAcceptors(t *testing.T, through paxos.Slot) {
 	c := markedLog()
-	c.log.add(text("v11"))
-	c.log.add(text("v12"))
-	c.stable(10, false) // in slot 13
+	for range 30 {
+		c.log.add(text("v"))
+	}
+	c.stable(10, false) // in slot 41: it is not looked for slot by slot
 	c.gone = map[string]bool{"l2": true, "l3": true}
 	c.spoil = func(_ string, ask, answer paxos.Message) {
 		f, _ := ask.(*paxos.Fetch)
