@@ -378,5 +378,8 @@ func bootstrapByAcceptors(t *testing.T, through paxos.Slot) {
 	if !ok {
 		t.Fatal("not done")
 	}
+	if n := c.asked["a *paxos.Fetch"]; n > 10 {
+		t.Fatalf("asked acceptor a %d times", n)
+	}
 	c.same(t, s, 6)
 }

@@ -167,7 +167,7 @@ var readQuorums = []Mutant{
 	},
 	{
 		Name:  "newcomer-asks-learners-alone",
-		Rule:  "Stores: a newcomer does not ask acceptors for a stable command above their trim mark that the keeper left over lacks",
+		Rule:  "L4: a newcomer does not ask acceptors for a stable command above their trim mark that the keeper left over lacks",
 		Edits: []Edit{edit("paxos/learner/vouch.go", `	b.vouch.replay.repair.beyond = true`, `	b.vouch.replay.repair.beyond = false`)},
 		Test:  Test{Package: "./paxos/learner", Run: "Bootstrap"},
 	},
