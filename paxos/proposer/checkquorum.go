@@ -48,15 +48,25 @@ func (bs *beats) full(m paxos.Member) {
 	}
 }
 
-// countFull returns how many acceptors of m refuse batches.
-func (bs *beats) countFull(m *paxos.Membership) int {
-	n := 0
-	for _, a := range m.Acceptors {
-		if b := bs.find(a); b != nil && b.full {
-			n++
+// fresh reports whether an acceptor answered a beacon of the last Timeout.
+func (p *Proposer) fresh(b *beat, now paxos.Instant) bool {
+	return b != nil && now.Sub(p.beacon.sentAt(b.number, now)) < p.cfg.Timeout
+}
+
+// lackSpace reports whether acceptors of m that refuse batches leave too few for a write quorum: those that are silent are none of it
+// either (PROTOCOL K5).
+func (p *Proposer) lackSpace(m *paxos.Membership, now paxos.Instant) bool {
+	var usable quorum.Set
+	full := false
+	for i, a := range m.Acceptors {
+		switch b := p.beats.find(a); {
+		case b != nil && b.full:
+			full = true
+		case p.fresh(b, now):
+			usable.Add(i)
 		}
 	}
-	return n
+	return full && !quorum.HasWrite(m, usable)
 }
 
 // onBeat takes an acceptor's answer to a beacon of this run.
@@ -102,7 +112,7 @@ func (ld *leader) mustResign(g *group, s *step) (string, bool) {
 		for _, m := range ld.inUse(g) {
 			var fresh quorum.Set
 			for i, a := range m.Acceptors {
-				if b := g.p.beats.find(a); b != nil && s.now.Sub(g.p.beacon.sentAt(b.number, s.now)) < limit {
+				if g.p.fresh(g.p.beats.find(a), s.now) {
 					fresh.Add(i)
 				}
 			}

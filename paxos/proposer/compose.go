@@ -79,6 +79,9 @@ func (q *queue) done(it *item) {
 
 // proposeNext composes what waits into a value for slot t, if anything does and it is worth a slot now.
 func (ld *leader) proposeNext(g *group, s *step, t paxos.Slot) bool {
+	if ld.queue.len() > 0 {
+		ld.refuseQueued(g, s)
+	}
 	switch {
 	case ld.stating != 0:
 	case ld.queue.len() == 0:

@@ -198,7 +198,8 @@ func (g *group) command(s *step, ld *leader, r reply, body []byte) {
 func (g *group) enqueue(s *step, ld *leader, it *item) {
 	switch lag, full := g.fullness(s, ld); {
 	case it.kind == value.ItemBatch && full:
-		g.refuse(s, ld, it.replies[0], it.sum, paxos.CodeFull, "the acceptors lack disk space: "+lag)
+		ld.refuseQueued(g, s)
+		g.refuseFull(s, ld, it, lag)
 	case ld.queue.len() >= MaxQueued || ld.queue.bytes+len(it.body) > g.p.cfg.QueueBytes:
 		g.refuse(s, ld, it.replies[0], it.sum, paxos.CodeOverloaded, "the leader's queue is full: send again later")
 	default:
@@ -207,12 +208,37 @@ func (g *group) enqueue(s *step, ld *leader, it *item) {
 	}
 }
 
+func (g *group) refuseFull(s *step, ld *leader, it *item, lag string) {
+	for _, r := range it.replies {
+		g.refuse(s, ld, r, it.sum, paxos.CodeFull, "the acceptors lack disk space: "+lag)
+	}
+}
+
+// refuseQueued refuses the batches that wait while acceptors lack space: a stable command, by which they get some, would be refused with
+// them in one value, and could not be sequenced behind them.
+func (ld *leader) refuseQueued(g *group, s *step) {
+	lag, full := g.fullness(s, ld)
+	if !full {
+		return
+	}
+	for range ld.queue.len() {
+		it := ld.queue.peek()
+		ld.queue.pop()
+		if it.kind == value.ItemBatch {
+			ld.queue.done(it)
+			g.refuseFull(s, ld, it, lag)
+		} else {
+			ld.queue.push(it)
+		}
+	}
+}
+
 // fullness reports whether so many acceptors refuse batches for want of space that none could be chosen, and what to
 // do about it (PROTOCOL K5).
 func (g *group) fullness(s *step, ld *leader) (string, bool) {
 	full := false
 	if m, ok := g.membershipAt(ld.next); ok {
-		full = g.p.beats.countFull(m) >= len(m.Acceptors)-m.Write+1
+		full = g.p.lackSpace(m, s.now)
 	}
 	if full != g.full {
 		g.full = full

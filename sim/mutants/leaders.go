@@ -242,4 +242,12 @@ var leaders = []Mutant{
 		Edits: []Edit{edit("paxos/proposer/adopt.go", `	g.p.reserve(ld, o.counted)`, `	o.counted = 0`)},
 		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
+	{
+		Name: "full-without-the-silent",
+		Rule: "K5: a leader takes silent acceptors for ones with room, and fills the window with what a full one refuses",
+		Edits: []Edit{edit("paxos/proposer/checkquorum.go", `		case p.fresh(b, now):
+			usable.Add(i)`, `		default:
+			usable.Add(i)`)},
+		Test: Test{Package: "./paxos/proposer", Run: "Transcripts"},
+	},
 }
