@@ -39,8 +39,10 @@ func (c *checker) restored(p *process, g paxos.GenesisID, mark paxos.Slot, h pax
 func (c *checker) status(s *proposerService) {
 	w := c.w
 	all := s.core.Status()
+	open := 0
 	for i := range all {
 		st := &all[i]
+		open += st.Open
 		l := w.logOf(st.Genesis)
 		if l == nil {
 			continue
@@ -69,6 +71,9 @@ func (c *checker) status(s *proposerService) {
 		if st.Phase == paxos.PhaseStandby && st.Trimmed > st.Through {
 			w.count("standby behind the trim mark")
 		}
+	}
+	if open == 0 && s.core.InFlight() != 0 {
+		w.fail(CheckBounds, "%s has %d bytes in flight and no slot open", s.p.name, s.core.InFlight())
 	}
 	if b := w.profile.inFlight(); s.core.InFlight() > b+1<<16 {
 		w.fail(CheckBounds, "%s has %d bytes in flight, at most %d", s.p.name, s.core.InFlight(), b)

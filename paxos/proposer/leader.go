@@ -232,13 +232,15 @@ func (ld *leader) onVotes(g *group, m *paxos.Learn) {
 	}
 }
 
-// markChosen takes a slot out of flight.
+// markChosen takes a slot out of flight, be it one whose value was still fetched and that an older ballot's votes have chosen.
 func (ld *leader) markChosen(g *group, o *openSlot) {
-	if o.chosen || o.value == nil {
+	if o.chosen {
 		return
 	}
 	o.chosen = true
-	ld.unchosen--
+	if o.value != nil {
+		ld.unchosen--
+	}
 	g.p.release(ld, o.counted)
 	g.touch()
 }
