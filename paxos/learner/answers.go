@@ -75,7 +75,9 @@ func (l *Learner) onVotes(f *flight, m *paxos.VotesAnswer, out *Output) {
 		return
 	}
 	l.knownTrimmed(m.Trimmed)
-	l.repair.covered = max(l.repair.covered, min(f.to, m.To))
+	if p := &l.repair.asked; f.round == p.number {
+		p.ends = append(p.ends, min(f.to, m.To))
+	}
 	for i := range m.Votes {
 		if l.stopped != nil {
 			return

@@ -360,12 +360,20 @@ func bootstrapByAcceptors(t *testing.T, through paxos.Slot) {
 	}
 	c.stable(10, false) // in slot 41: it is not looked for slot by slot
 	c.gone = map[string]bool{"l2": true, "l3": true}
-	c.spoil = func(_ string, ask, answer paxos.Message) {
+	c.spoil = func(to string, ask, answer paxos.Message) {
 		f, _ := ask.(*paxos.Fetch)
 		switch m := answer.(type) {
 		case *paxos.VotesAnswer:
 			m.Trimmed = 10
+			if to == "b" { // it was away, and voted for nothing
+				m.Votes = nil
+				break
+			}
 			m.Votes = slices.DeleteFunc(m.Votes, func(v paxos.VoteValue) bool { return v.Slot <= 10 })
+			if len(m.Votes) > 4 { // all that fits
+				m.Votes = m.Votes[:4]
+				m.To = m.Votes[3].Slot
+			}
 		case *paxos.FetchAnswer:
 			if f.What == paxos.FetchChosen {
 				*m = *c.log.answer("l1", f.From, f.To, 1, through)
@@ -378,7 +386,7 @@ func bootstrapByAcceptors(t *testing.T, through paxos.Slot) {
 	if !ok {
 		t.Fatal("not done")
 	}
-	if n := c.asked["a *paxos.Fetch"]; n > 10 {
+	if n := c.asked["a *paxos.Fetch"]; n > 15 {
 		t.Fatalf("asked acceptor a %d times", n)
 	}
 	c.same(t, s, 6)

@@ -59,7 +59,15 @@ type flight struct {
 	name     string
 	from, to paxos.Slot
 	poll     uint64 // number of the poll whose answers may decide by a read quorum; 0: none
+	round    uint64 // of a poll: its number
 	until    paxos.Instant
+}
+
+// asked is the newest poll of the acceptors.
+type asked struct {
+	number   uint64
+	from, to paxos.Slot
+	ends     []paxos.Slot // of the ranges that its answers cover, which begin where it does
 }
 
 // gap is the present standstill: the head of the line does not move, though something is known above it.
@@ -67,11 +75,10 @@ type gap struct {
 	open      bool
 	head      paxos.Slot
 	since     paxos.Instant
-	jitter    uint64     // in 256ths of half a delay
-	rounds    int        // of asking everyone, without progress
-	polled    bool       // the acceptors were asked in this round
-	to        paxos.Slot // last slot that they were asked for
-	on        bool       // the acceptors' answers closed the gap before, and were cut short by their size: there is more to ask for
+	jitter    uint64 // in 256ths of half a delay
+	rounds    int    // of asking everyone, without progress
+	polled    bool   // the acceptors were asked in this round
+	on        bool   // the acceptors' answers closed the gap before, and were cut short by their size: there is more to ask for
 	notBefore paxos.Instant
 }
 
@@ -87,10 +94,10 @@ type repair struct {
 	slotBytes uint64     // bytes a slot, as of late
 	probed    bool       // everyone was asked once since the start, or since a learner became known
 	votesOnly bool
-	covered   paxos.Slot // highest slot that an answer to the last poll covers
-	beyond    bool       // acceptors are asked for more than was heard of: of a replay, which hears nothing live
-	polls     uint64     // number of the last poll that may decide by a read quorum
-	box       ballotBox  // of that poll
+	asked     asked
+	beyond    bool      // acceptors are asked for more than was heard of: of a replay, which hears nothing live
+	polls     uint64    // number of the last poll that may decide by a read quorum
+	box       ballotBox // of that poll
 }
 
 func (r *repair) init() { r.slotBytes = paxos.DefaultValueLimit / 256 }
@@ -163,34 +170,60 @@ func (l *Learner) pump(now paxos.Instant, out *Output) {
 	if l.stopped != nil {
 		return
 	}
-	if l.seen < head && r.probed {
+	fresh := !r.gap.open || r.gap.head != head
+	on := r.gap.on
+	if fresh {
+		on = r.asked.from < head && head <= r.asked.to && r.covering(head) < l.enough(head)
+	}
+	if l.seen < head && r.probed && (!on || !r.beyond) {
 		r.gap.open = false
 		return
 	}
-	if !r.gap.open || r.gap.head != head {
-		on := r.gap.polled && r.gap.head < head && head <= r.gap.to && r.covered < head
+	if fresh {
 		r.gap = gap{open: true, head: head, since: now, jitter: l.rng.below(256), on: on}
 		r.sources.again()
 	}
-	if !r.waits(head) && now >= l.due() {
+	if !l.waits(head) && now >= l.due() {
 		l.ask(now, out)
 	}
 	l.pipeline(now, out)
 }
 
-// waits reports whether an answer is under way that may help at the head of the line. Acceptors whose poll began before it are not waited
-// for if the others' answers were enough until there and end before it: one that never answers would hold up each step of a long repair.
-func (r *repair) waits(head paxos.Slot) bool {
+// waits reports whether an answer is under way that may help at the head of the line. Acceptors whose poll began before it are waited for only
+// if their answers and the others', which may be cut short by their size, could be enough there: one that never answers would hold up each
+// step of a long repair.
+func (l *Learner) waits(head paxos.Slot) bool {
+	r := &l.repair
+	late := 0
 	for i := range r.flying {
-		if f := &r.flying[i]; f.what != paxos.FetchVotes || f.from >= head || f.to >= head && r.covered >= head {
+		switch f := &r.flying[i]; {
+		case f.what != paxos.FetchVotes, f.from >= head:
 			return true
+		case f.to >= head:
+			late++
 		}
 	}
-	return false
+	return late > 0 && r.covering(head)+late >= l.enough(head)
 }
 
-// asked reports whether a request to the acceptor is under way: there is one at a time.
-func (r *repair) asked(acceptor string) bool {
+// covering returns how many answers to the last poll say what was voted in a slot.
+func (r *repair) covering(t paxos.Slot) (n int) {
+	for _, to := range r.asked.ends {
+		if to >= t {
+			n++
+		}
+	}
+	return n
+}
+
+// enough returns how many acceptors' answers can decide a slot.
+func (l *Learner) enough(t paxos.Slot) int {
+	m := l.governs(t)
+	return min(m.Read, m.Write)
+}
+
+// underWay reports whether a request to the acceptor is: there is one at a time.
+func (r *repair) underWay(acceptor string) bool {
 	for i := range r.flying {
 		if f := &r.flying[i]; f.what == paxos.FetchVotes && f.name == acceptor {
 			return true
@@ -238,7 +271,7 @@ func (l *Learner) ask(now paxos.Instant, out *Output) {
 			return
 		}
 	}
-	if l.seen < g.head {
+	if l.seen < g.head && (!g.on || !r.beyond) {
 		r.probed = true
 		g.open = false
 		return
@@ -257,7 +290,7 @@ func (l *Learner) endRound(now paxos.Instant, out *Output) {
 	pause := min(firstPause<<min(r.gap.rounds, 16), lastPause)
 	r.gap.notBefore = now.Add(pause + paxos.Span(l.rng.below(uint64(pause)/2)))
 	r.gap.rounds++
-	r.gap.polled = false
+	r.gap.polled, r.gap.on = false, false
 	out.NeedCheckpoint = out.NeedCheckpoint || l.needsCheckpoint()
 	r.sources.again()
 }
@@ -347,20 +380,22 @@ func (l *Learner) poll(now paxos.Instant, out *Output) bool {
 			to = min(to, next.From-1)
 		}
 	}
-	g.to, l.repair.covered = to, 0
+	r := &l.repair
+	r.asked = asked{number: r.asked.number + 1, from: g.head, to: to, ends: r.asked.ends[:0]}
 	only := l.voter(m, g)
 	number := l.openBox(g.head, to)
-	asked := false
+	sent := false
 	for i := range m.Acceptors {
-		if only >= 0 && i != only || l.witness.Excluded(m.Acceptors[i]) || l.repair.asked(m.Acceptors[i].Name) {
+		if only >= 0 && i != only || l.witness.Excluded(m.Acceptors[i]) || l.repair.underWay(m.Acceptors[i].Name) {
 			continue
 		}
 		l.send(out, flight{
 			what: paxos.FetchVotes, name: m.Acceptors[i].Name, from: g.head, to: to, poll: number, until: now.Add(pollTimeout),
+			round: r.asked.number,
 		}, min(pollBytes, limit/4))
-		asked = true
+		sent = true
 	}
-	return asked
+	return sent
 }
 
 // voter returns the acceptor to ask alone: one of those whose votes chose the head's value, another one each round. It

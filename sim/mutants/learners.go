@@ -174,7 +174,7 @@ var readQuorums = []Mutant{
 	{
 		Name:  "repair-waits-for-the-silent",
 		Rule:  "L4: each step of a repair waits for acceptors that do not answer, though the others' answers were enough (PITFALLS 24)",
-		Edits: []Edit{edit("paxos/learner/repair.go", `|| f.to >= head && r.covered >= head {`, `|| f.to >= head || r.covered >= head {`)},
+		Edits: []Edit{edit("paxos/learner/repair.go", `	return late > 0 && r.covering(head)+late >= l.enough(head)`, `	return late > 0`)},
 		Test:  Test{Package: "./paxos/learner", Run: "L4"},
 	},
 }

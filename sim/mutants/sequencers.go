@@ -77,10 +77,10 @@ var sequencers = []Mutant{
 		Test: Test{Package: "./paxos/sequencer", Run: "Q2"},
 	},
 	{
-		Name:     "outcome-of-another-batch",
-		Rule:     "Q2: the same number with other bytes is answered as a duplicate",
-		Edits:    []Edit{edit(sequencerBatch, `		if k.checksum != b.Checksum {`, `		if k.checksum != b.Checksum && k.checksum == 0 {`)},
-		Checkers: []string{"exactly-once", "linearizable"},
+		Name:  "outcome-of-another-batch",
+		Rule:  "Q2: the same number with other bytes is answered as a duplicate",
+		Edits: []Edit{edit(sequencerBatch, `		if k.checksum != b.Checksum {`, `		if k.checksum != b.Checksum && k.checksum == 0 {`)},
+		Test:  Test{Package: "./paxos/sequencer", Run: "Q2"},
 	},
 	{
 		Name:     "condition-ignored",
