@@ -24,6 +24,7 @@ race: ## run all tests under the race detector, the long ones shortened
 .PHONY: lint
 lint: ## lint, and check the formatting
 	$(TOOL) golangci-lint run
+	cd bench && $(GO) tool -modfile=../tools/go.mod golangci-lint run ./...
 
 .PHONY: fmt
 fmt: ## format
@@ -69,6 +70,18 @@ CHAOS_MINUTES ?= 10
 chaos: ## do what networks, disks and operators do to a cluster of real processes for CHAOS_MINUTES (10), as root
 	$(GO) build -o bin/paxosd ./cmd/paxosd && $(GO) build -o bin/chaos ./e2e/chaos/cmd/chaos && \
 	bin/chaos -paxosd bin/paxosd -minutes $(CHAOS_MINUTES) $(if $(SEED),-seed $(SEED))
+
+.PHONY: bench
+bench: ## measure paxosd beside JetStream, etcd and dragonboat on this machine: one round of the main loads, about 7 minutes
+	cd bench && $(GO) run ./cmd/bench run -json ../bin/bench.json -plots ../bin/bench
+
+.PHONY: bench-full
+bench-full: ## the same with every load, five rounds, 20 killed leaders each: about an hour and a half
+	cd bench && $(GO) run ./cmd/bench run -full -rounds 5 -seconds 5 -trials 4 -json ../bin/bench-full.json -plots ../bin/bench-full
+
+.PHONY: bench-test
+bench-test: ## a little of each load on each of those systems
+	cd bench && $(GO) test -tags e2e ./...
 
 .PHONY: check
 check: test race lint e2e ## what must pass before a change goes in

@@ -19,7 +19,7 @@ finish() {
 }
 trap finish EXIT
 go build -o "$dir/paxosd" ./cmd/paxosd
-go build -o "$dir/rawpath" ./bench/rawpath
+(cd bench && go build -o "$dir/rawpath" ./rawpath)
 start() { # NAME COMMAND...
   local name=$1
   shift

@@ -228,7 +228,7 @@ func schedule(ctx context.Context, m *meter, rate float64, send func(at time.Tim
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for n := 0; ctx.Err() == nil && !m.over(); {
-		for due := int(time.Since(began).Seconds() * rate); n < due; n++ {
+		for due := int(time.Since(began).Seconds()*rate) + 1; n < due; n++ {
 			if err := send(began.Add(time.Duration(float64(n) / rate * float64(time.Second)))); err != nil {
 				return err
 			}

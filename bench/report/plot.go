@@ -15,8 +15,12 @@ import (
 
 // shades are told apart by people who do not see all colours (the palette of Okabe and Ito), one for each system in order.
 var shades = []color.Color{
-	color.RGBA{0x00, 0x72, 0xb2, 0xff}, color.RGBA{0xe6, 0x9f, 0x00, 0xff}, color.RGBA{0x99, 0x99, 0x99, 0xff},
-	color.RGBA{0x00, 0x9e, 0x73, 0xff}, color.RGBA{0xcc, 0x79, 0xa7, 0xff}, color.RGBA{0xd5, 0x5e, 0x00, 0xff},
+	color.RGBA{0x00, 0x72, 0xb2, 0xff},
+	color.RGBA{0xe6, 0x9f, 0x00, 0xff},
+	color.RGBA{0x99, 0x99, 0x99, 0xff},
+	color.RGBA{0x00, 0x9e, 0x73, 0xff},
+	color.RGBA{0xcc, 0x79, 0xa7, 0xff},
+	color.RGBA{0xd5, 0x5e, 0x00, 0xff},
 }
 
 // powers marks an axis of decimal logarithms with the numbers that they are of.
@@ -53,14 +57,14 @@ func (r *Run) Plot(path, title, axis string, workloads []string, of func(*load.R
 	least, most := math.Inf(1), 0.0
 	for i, s := range r.Order {
 		values := make(plotter.Values, len(workloads))
-		any := false
+		some := false
 		for j, l := range workloads {
 			if x, ok := r.Figure(s, l, of); ok && x.Median > 1 {
-				values[j], any = math.Log10(x.Median), true
+				values[j], some = math.Log10(x.Median), true
 				least, most = min(least, values[j]), max(most, values[j])
 			}
 		}
-		if !any {
+		if !some {
 			continue
 		}
 		bars, err := plotter.NewBarChart(values, width)

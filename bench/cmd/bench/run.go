@@ -31,8 +31,12 @@ const (
 
 func systems(root string) []system.System {
 	return []system.System{
-		paxosd.Paxosd{Root: root}, jetstream.JetStream{SyncAlways: true}, jetstream.JetStream{}, etcd.Etcd{},
-		dragonboat.Dragonboat{}, dragonboat.Dragonboat{Tan: true},
+		paxosd.Paxosd{Root: root},
+		jetstream.JetStream{SyncAlways: true},
+		jetstream.JetStream{},
+		etcd.Etcd{},
+		dragonboat.Dragonboat{},
+		dragonboat.Dragonboat{Tan: true},
 	}
 }
 
@@ -208,7 +212,7 @@ func (b *bench) measure(ctx context.Context, s system.System, round int) (err er
 			return load.Run(ctx, c, log, w, load.Length{WarmUp: warmUp, Measure: time.Duration(b.o.seconds * float64(time.Second))})
 		})
 		switch {
-		case errors.Is(err, system.ErrUnsupported):
+		case isUnsupported(err):
 			b.run.Notes[s.Name()+" "+w.Name] = "cannot"
 			continue
 		case ctx.Err() != nil:
@@ -276,3 +280,5 @@ func drawAll(r *report.Run, dir string) error {
 		r.Plot(filepath.Join(dir, "latency-p99.svg"), "Latency, 99th percentile", "microseconds", waits, report.P99),
 	)
 }
+
+func isUnsupported(err error) bool { return errors.Is(err, system.ErrUnsupported) }
