@@ -18,8 +18,10 @@ func sample() *Run {
 	}
 	for i, rate := range []float64{300, 100, 200} {
 		r.Results = append(r.Results,
-			load.Result{System: "paxosd", Workload: "w", Round: i + 1, Rate: 2 * rate, Entries: 1, Latency: &load.Latency{P50: rate, P99: 10 * rate},
-				Roles: map[string]load.Use{"acceptor": {Processes: 3, CPU: 6, Written: 3.6, PeakMiB: 7}}},
+			load.Result{
+				System: "paxosd", Workload: "w", Round: i + 1, Rate: 2 * rate, Entries: 1, Latency: &load.Latency{P50: rate, P99: 10 * rate},
+				Roles: map[string]load.Use{"acceptor": {Processes: 3, CPU: 6, Written: 3.6, PeakMiB: 7}},
+			},
 			load.Result{System: "peer", Workload: "w", Round: i + 1, Rate: rate, Entries: 1},
 			load.Result{System: "careless", Workload: "w", Round: i + 1, Rate: 100 * rate, Entries: 1},
 			load.Result{System: "paxosd", Workload: "leader killed", Round: i + 1, Entries: 1, Trials: []float64{float64(i + 1)}})
