@@ -50,7 +50,8 @@ func (r *Run) Plot(path, title, axis string, workloads []string, of func(*load.R
 	p.Title.Text = title
 	p.Y.Label.Text = axis
 	p.Y.Tick.Marker = powers{}
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.XOffs = vg.Points(10)
 	p.Add(plotter.NewGrid())
 	width := vg.Points(60 / float64(max(len(r.Order), 1)))
 	drawn := 0
@@ -81,7 +82,8 @@ func (r *Run) Plot(path, title, axis string, workloads []string, of func(*load.R
 	if drawn == 0 {
 		return nil
 	}
-	p.Y.Min, p.Y.Max = math.Floor(least), most+0.8 // room for the legend
+	p.Y.Min, p.Y.Max = math.Floor(least), most+1.2 // room for the legend
 	p.NominalX(workloads...)
+	p.X.Min, p.X.Max = -0.6, float64(len(workloads))-0.4
 	return p.Save(vg.Points(float64(140*len(workloads)+120)), vg.Points(320), path)
 }
