@@ -146,9 +146,12 @@ func (s *Learner) onBeaconItem(now paxos.Instant, from string, it *paxos.BeaconI
 	if !it.Withdrawn {
 		g.report.Heard(it.Ballot)
 	}
-	if g.core != nil {
+	switch {
+	case g.core != nil:
 		g.core.OnBeacon(now, from, it, &g.out)
 		g.settle()
+	case g.boot != nil:
+		g.boot.OnBeacon(from, it)
 	}
 }
 

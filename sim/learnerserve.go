@@ -38,8 +38,11 @@ func (l *learnerService) onBeaconItem(now paxos.Instant, from string, it *paxos.
 	if !it.Withdrawn {
 		f.report.Heard(it.Ballot)
 	}
-	if f.core != nil && f.diverged == "" {
+	switch {
+	case f.core != nil && f.diverged == "":
 		f.core.OnBeacon(now, from, it, &f.out)
+	case f.boot != nil:
+		f.boot.OnBeacon(from, it)
 	}
 }
 

@@ -36,6 +36,8 @@ type Start struct {
 //	vouching  an equal hash at the mark                k keepers of that state; or else
 //	          a replay to the newest stable command,   learners
 //	          whose slot is confirmed                  W acceptors that govern it
+//	          or to a slot whose hash is that of a     the leader
+//	          beacon
 //
 // Nothing may be served, reported or voted for on what it holds before Done says so. One goroutine owns it.
 type Bootstrap struct {

@@ -391,3 +391,31 @@ func bootstrapByAcceptors(t *testing.T, through paxos.Slot) {
 	}
 	c.same(t, s, 6)
 }
+
+// Where neither keepers nor acceptors can vouch, a leader's beacon does, if the replay has its hash at its slot; if it has another, the
+// checkpoint is not used.
+func TestBootstrapVouchedByTheLeader(t *testing.T) {
+	for name, hash := range map[string]func(c *cluster) paxos.Hash{
+		"same":  func(c *cluster) paxos.Hash { return c.log.hashes[9] },
+		"other": func(*cluster) paxos.Hash { return paxos.Hash{0xbd} },
+	} {
+		c := markedLog()
+		c.gone = map[string]bool{"l2": true, "l3": true, "a": true, "b": true}
+		b := newBootstrap(c.g, "l1", "l2")
+		c.before = func(c *cluster, _ string, _ paxos.Message) {
+			for _, item := range []paxos.BeaconItem{
+				{Chosen: 9, ChosenHash: hash(c), Withdrawn: true}, {Chosen: 3, ChosenHash: c.log.hashes[3]}, {Chosen: 9, ChosenHash: hash(c)},
+				{Chosen: 20, ChosenHash: paxos.Hash{1}}, // it goes on faster than the replay
+			} {
+				b.OnBeacon("p1", &item)
+			}
+		}
+		s, ok := c.run(b, 20*paxos.Second)
+		if ok != (name == "same") {
+			t.Fatalf("%s hash: vouched %v", name, ok)
+		}
+		if ok {
+			c.same(t, s, 6)
+		}
+	}
+}

@@ -12,9 +12,10 @@ import (
 // vouchPause is the least pause between two attempts to have a checkpoint vouched for.
 const vouchPause = 200 * paxos.Millisecond
 
-// vouching is what a copied checkpoint waits for. Two ways are open at once, and either will do:
+// vouching is what a copied checkpoint waits for. Three ways are open at once, and any will do:
 //
 //	keepers    k keepers of the restored state answer an equal hash at the mark.
+//	leader     a replay reaches the slot n of a beacon's (b, n, hash), and has that hash there: what a leader sequenced is the log (L2).
 //	acceptors  a replay reaches the slot s of the newest stable(n >= mark, hash); the hash at n is equal; and a write quorum
 //	           of M(s) has voted for the value in s.
 type vouching struct {
@@ -24,9 +25,32 @@ type vouching struct {
 	output  Output               // of replay
 	newest  stableAt
 	votes   []ballotVotes // for newest
+	leader  leaderMark
 	witness Witness
 	rounds  int
 	next    paxos.Instant // no asking before it
+}
+
+// leaderMark is what a leader said in a beacon: it has sequenced the slots through slot, with this running hash there.
+type leaderMark struct {
+	slot paxos.Slot
+	hash paxos.Hash
+	name string
+}
+
+// OnBeacon takes what a beacon says of the log. The oldest mark that the replay has not reached is kept: newer ones may come faster than it
+// replays.
+func (b *Bootstrap) OnBeacon(from string, item *paxos.BeaconItem) {
+	v := &b.vouch
+	if b.stage != stageVouching || item.Withdrawn || item.Chosen < max(b.taken.mark, 1) {
+		return
+	}
+	if v.leader.slot == 0 || v.replay != nil && v.replay.Through() > v.leader.slot {
+		v.leader = leaderMark{slot: item.Chosen, hash: item.ChosenHash, name: from}
+	}
+	if v.replay != nil {
+		v.replay.KnownChosen(v.leader.slot)
+	}
 }
 
 // stableAt is the newest stable command at or above the mark that the replay met.
@@ -77,6 +101,11 @@ func (b *Bootstrap) tickVouching(now paxos.Instant, out *Output) {
 func (v *vouching) vouched() string {
 	if k := v.seq.Keepers(); k.K > 0 && len(v.agreed) >= k.K {
 		return fmt.Sprintf("%d keepers", len(v.agreed))
+	}
+	if v.leader.slot > 0 && v.replay != nil {
+		if own, ok := v.replay.HashAt(v.leader.slot); ok && own == v.leader.hash {
+			return fmt.Sprintf("leader %s at slot %d", v.leader.name, v.leader.slot)
+		}
 	}
 	for i := range v.votes {
 		if quorum.HasWrite(v.newest.members, v.votes[i].votes) {
@@ -136,7 +165,7 @@ func (b *Bootstrap) beginReplay(now paxos.Instant, out *Output) bool {
 		cfg.Learners = append(cfg.Learners, b.sources.all[i].name)
 	}
 	b.vouch.replay = New(cfg, seq)
-	b.vouch.replay.KnownChosen(b.taken.through)
+	b.vouch.replay.KnownChosen(max(b.taken.through, b.vouch.leader.slot))
 	b.vouch.replay.repair.beyond = true
 	return true
 }
@@ -159,6 +188,9 @@ func (b *Bootstrap) replayed(now paxos.Instant, out *Output) bool {
 	out.Requests = append(out.Requests, v.output.Requests...)
 	out.Events = append(out.Events, v.output.Events...)
 	why := v.look(b.taken.mark)
+	if own, ok := v.replay.HashAt(v.leader.slot); ok && v.leader.slot > 0 && own != v.leader.hash {
+		why = fmt.Sprintf("hash at slot %d is %v after the checkpoint, and %v at leader %s", v.leader.slot, own, v.leader.hash, v.leader.name)
+	}
 	if v.output.NeedCheckpoint {
 		why = "nobody holds the slots above this checkpoint"
 	}
