@@ -404,7 +404,9 @@ func TestBootstrapVouchedByTheLeader(t *testing.T) {
 		b := newBootstrap(c.g, "l1", "l2")
 		c.before = func(c *cluster, _ string, _ paxos.Message) {
 			for _, item := range []paxos.BeaconItem{
-				{Chosen: 9, ChosenHash: hash(c), Withdrawn: true}, {Chosen: 3, ChosenHash: c.log.hashes[3]}, {Chosen: 9, ChosenHash: hash(c)},
+				{Chosen: 9, ChosenHash: hash(c), Withdrawn: true},
+				{Chosen: 3, ChosenHash: c.log.hashes[3]},
+				{Chosen: 9, ChosenHash: hash(c)},
 				{Chosen: 20, ChosenHash: paxos.Hash{1}}, // it goes on faster than the replay
 			} {
 				b.OnBeacon("p1", &item)

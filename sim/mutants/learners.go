@@ -177,10 +177,4 @@ var readQuorums = []Mutant{
 		Edits: []Edit{edit("paxos/learner/repair.go", `	return late > 0 && r.covering(head)+late >= l.enough(head)`, `	return late > 0`)},
 		Test:  Test{Package: "./paxos/learner", Run: "L4"},
 	},
-	{
-		Name:  "leaders-hash-not-compared",
-		Rule:  "L5: a newcomer takes a leader's beacon for a voucher, whatever hash it names",
-		Edits: []Edit{edit("paxos/learner/vouch.go", `(v.leader.slot); ok && own == v.leader.hash {`, `(v.leader.slot); ok && len(own) > 0 {`)},
-		Test:  Test{Package: "./paxos/learner", Run: "Bootstrap"},
-	},
 }
