@@ -50,7 +50,7 @@ func newLoad(ctx context.Context, c *Cluster) *load {
 	l := &load{c: c, main: judge.NewHistory(), ops: &judge.Ops{}, gaps: judge.NewGaps(), started: time.Now()}
 	var producing, reading context.Context
 	producing, l.stop = context.WithCancel(ctx)
-	reading, l.stopRead = context.WithCancel(ctx)
+	reading, l.stopRead = context.WithCancel(context.WithoutCancel(ctx)) // an interrupted campaign still asks what subscribers have
 	for i := range sdkProducers {
 		l.producing.Go(func() { l.produce(producing, fmt.Sprintf("sdk%02d", i)) })
 	}

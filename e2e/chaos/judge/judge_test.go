@@ -70,6 +70,13 @@ func TestLinear(t *testing.T) {
 		{"one after the other", []Op{appended(1, 0, 1, "a", 1), last(2, 2, 3, 1)}, "a", true},
 		{"a last offset that is too old", []Op{appended(1, 0, 1, "a", 1), last(2, 2, 3, 0)}, "a", false},
 		{"at the same time", []Op{appended(1, 0, 3, "a", 1), last(2, 1, 2, 0)}, "a", true},
+		{"lost, and another one in its place", []Op{appended(1, 0, 1, "a", 1)}, "b", false},
+		{"nobody appended it", []Op{appended(1, 0, 1, "a", 1)}, "a b", false},
+		{"twice", []Op{appended(1, 0, 1, "a", 1)}, "a a", false},
+		{"two at each other's offset", []Op{appended(1, 0, 1, "a", 1), appended(2, 2, 3, "b", 2)}, "b a", false},
+		{"there although its condition failed, in the place of one that is lost", []Op{
+			appended(1, 0, 1, "a", 1), {Client: 2, Kind: OpExpect, Expect: 0, Begin: 2, End: 3, Payload: "b", Offset: 1}, appended(1, 4, 5, "c", 2),
+		}, "a b", false},
 		{"later and in front", []Op{appended(1, 0, 1, "a", 2), appended(2, 2, 3, "b", 1)}, "b a", false},
 		{"a condition that held", []Op{
 			appended(1, 0, 1, "a", 1), {Client: 2, Kind: OpExpect, Expect: 1, Begin: 2, End: 3, Payload: "b", Done: true, Offset: 2},

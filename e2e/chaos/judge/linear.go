@@ -70,6 +70,9 @@ func (o *Ops) Linear(log []string, limit time.Duration) (checked int, err error)
 		end = max(end, o.all[i].End)
 	}
 	var ops []porcupine.Operation
+	if err := o.contents(log, at); err != nil {
+		return 0, err
+	}
 	for _, op := range o.all {
 		if settled(&op, at, end+1) {
 			ops = append(ops, porcupine.Operation{
@@ -88,6 +91,36 @@ func (o *Ops) Linear(log []string, limit time.Duration) (checked int, err error)
 	default:
 		return len(ops), fmt.Errorf("no order of %d operations was found within %v", len(ops), limit)
 	}
+}
+
+// contents holds the log's entries against what clients were told: the model below knows numbers alone. What has no outcome, or was refused, says
+// nothing here.
+func (o *Ops) contents(log []string, at map[string]uint64) error {
+	if len(at) != len(log) {
+		return fmt.Errorf("an entry is in the log more than once: %d entries, %d different ones", len(log), len(at))
+	}
+	tried := make(map[string]bool, len(o.all))
+	for i := range o.all {
+		op := &o.all[i]
+		if op.Kind == OpLast {
+			continue
+		}
+		tried[op.Payload] = true
+		is, there := at[op.Payload]
+		switch {
+		case op.Unknown || op.Refused:
+		case op.Done && is != op.Offset:
+			return fmt.Errorf("%q was acknowledged at offset %d, and is at %d (0: nowhere)", op.Payload, op.Offset, is)
+		case !op.Done && there:
+			return fmt.Errorf("%q was refused by its condition, and is at offset %d", op.Payload, is)
+		}
+	}
+	for _, p := range log {
+		if !tried[p] {
+			return fmt.Errorf("nobody appended %q", p)
+		}
+	}
+	return nil
 }
 
 // settled gives an operation whose outcome its client does not know the outcome that the log shows: an entry that is there was
