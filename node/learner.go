@@ -80,6 +80,7 @@ type prefix struct {
 	view *view
 	slot paxos.Slot
 	hash paxos.Hash
+	size int // bytes of values up to slot
 }
 
 // NewLearner returns a service that does nothing until Start.
@@ -271,15 +272,16 @@ func (s *Learner) voter() paxos.Voter {
 
 func (s *Learner) note(ev paxos.Event) { s.events = append(s.events, ev) }
 
-// taken remembers how far the log goes once this turn's records are durable.
-func (s *Learner) taken(g *learnerLog, t paxos.Slot, h paxos.Hash) {
+// taken remembers how far the log goes once this turn's records are durable, and that a value of size bytes is among them.
+func (s *Learner) taken(g *learnerLog, t paxos.Slot, h paxos.Hash, size int) {
 	for i := range s.durable {
 		if s.durable[i].view == g.view {
 			s.durable[i].slot, s.durable[i].hash = t, h
+			s.durable[i].size += size
 			return
 		}
 	}
-	s.durable = append(s.durable, prefix{log: g, view: g.view, slot: t, hash: h})
+	s.durable = append(s.durable, prefix{log: g, view: g.view, slot: t, hash: h, size: size})
 }
 
 func (s *Learner) tick() {
@@ -358,6 +360,7 @@ func (s *Learner) settled(through []prefix) {
 		for i := range through {
 			p := &through[i]
 			p.log.report.Durable(p.slot, p.hash, p.view.start)
+			p.log.report.Grew(p.size)
 			p.log.tickReport(now)
 		}
 	})

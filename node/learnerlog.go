@@ -82,7 +82,7 @@ func (g *learnerLog) settleBoot() {
 			Last: seq.LastOffset(), Stamp: seq.Stamp(), Body: start.State,
 		})
 		g.marks = append(g.marks, start.Mark)
-		s.taken(g, start.Mark, start.Hash)
+		s.taken(g, start.Mark, start.Hash, 0)
 	}
 }
 
@@ -126,7 +126,7 @@ func (g *learnerLog) take(c *learner.Chosen) {
 		g.checkpoint(a)
 	}
 	g.view.push(a, batches)
-	s.taken(g, a.Slot, a.Hash)
+	s.taken(g, a.Slot, a.Hash, len(a.Value))
 }
 
 // checkpoint keeps the state at a mark, and drops those that nobody will ask for: kept are the newest, and the newest at or below

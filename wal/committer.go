@@ -139,7 +139,7 @@ func (s *store) add(recs []paxos.Record, done func(uint64)) error {
 	if g.batch == nil {
 		s.assigned++
 		g.number = s.assigned
-		g.batch = s.db.NewBatch()
+		g.batch = s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(maxFormingBytes))
 		s.numbers.buf = append(s.numbers.buf[:0], storeKey(itemWritten)...)
 		encodeNumber(&s.numbers, g.number)
 		key, rec := s.numbers.end()

@@ -20,6 +20,10 @@ const (
 	// tableBytes is the size of a table, on every level: large enough that a flush makes one of each kind and log, and moving
 	// it down is never a merge with its neighbour.
 	tableBytes = 64 << 20
+	// acceptorSublevels is how many tables of an acceptor may lie on each other before the engine merges them, of the few keys that are
+	// written again and again. Votes never lie on each other, and merging them early only writes again what is about to be trimmed.
+	acceptorSublevels = 16
+	acceptorStop      = 4 * acceptorSublevels
 	// blockBytes is larger than the engine's default: what is read is mostly read in order.
 	blockBytes = 32 << 10
 )
@@ -64,6 +68,7 @@ func (s *store) engineOptions() *pebble.Options {
 	if s.role == paxos.RoleAcceptor {
 		// What reaches a table here is short-lived: not worth the processor's time.
 		compression = sstable.NoCompression
+		o.L0CompactionThreshold, o.L0StopWritesThreshold = acceptorSublevels, acceptorStop
 	}
 	for i := range o.TargetFileSizes {
 		o.TargetFileSizes[i] = tableBytes

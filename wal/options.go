@@ -11,8 +11,9 @@ import (
 
 // Defaults of a store. Each can be set in Options.
 const (
-	// DefaultMemTableBytes is large enough that most of what an acceptor writes is trimmed before it would be flushed.
-	DefaultMemTableBytes = 64 << 20
+	// DefaultMemTableBytes is large enough that most of what an acceptor writes is trimmed before it would be flushed, and small enough that
+	// the engine soon writes over log files and memory it had before: new ones cost the kernel more than what is written into them.
+	DefaultMemTableBytes = 32 << 20
 	// DefaultCacheBytes holds index blocks and what readers share.
 	DefaultCacheBytes = 32 << 20
 	// DefaultBallastBytes leaves room to reopen a store on a full disk (PROTOCOL K5).

@@ -11,13 +11,14 @@ const (
 	repeatEvery   = paxos.Second
 )
 
-// Reports decides when a keeper says what it holds (PROTOCOL K1): after a sync, at most every DefaultReportEvery; a few
-// times more when nothing follows; and once to each new leader. The zero value has nothing to say.
+// Reports decides when a keeper says what it holds (PROTOCOL K1): after a sync, at most every DefaultReportEvery or DefaultReportBytes,
+// whichever comes first; a few times more when nothing follows; and once to each new leader. The zero value has nothing to say.
 type Reports struct {
 	slot  paxos.Slot
 	hash  paxos.Hash
 	start paxos.Slot
 
+	grown   int // bytes made durable since the last report
 	sent    paxos.Slot
 	sentAt  paxos.Instant
 	repeats int
@@ -31,6 +32,9 @@ func (r *Reports) Durable(t paxos.Slot, h paxos.Hash, start paxos.Slot) {
 		r.slot, r.hash, r.start = t, h, start
 	}
 }
+
+// Grew says how many bytes a sync made durable. Acceptors keep what is not reported: under load they wait for bytes, not for time.
+func (r *Reports) Grew(bytes int) { r.grown += bytes }
 
 // Heard notices who leads.
 func (r *Reports) Heard(b paxos.Ballot) {
@@ -50,7 +54,7 @@ func (r *Reports) Due(now paxos.Instant) bool {
 	case r.slot == 0:
 		return false
 	case r.force || r.slot > r.sent:
-		if r.sent > 0 && since < paxos.DefaultReportEvery {
+		if r.sent > 0 && since < paxos.DefaultReportEvery && r.grown < paxos.DefaultReportBytes {
 			return false
 		}
 		r.repeats = 0
@@ -59,7 +63,7 @@ func (r *Reports) Due(now paxos.Instant) bool {
 	default:
 		return false
 	}
-	r.force, r.sent, r.sentAt = false, r.slot, now
+	r.force, r.sent, r.sentAt, r.grown = false, r.slot, now, 0
 	return true
 }
 

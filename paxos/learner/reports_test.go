@@ -66,3 +66,23 @@ func TestReportsAreAtMostTenASecond(t *testing.T) {
 		t.Fatalf("%d reports in a second", n)
 	}
 }
+
+// TestReportsFollowBytes: under load a report leaves with each mebibyte, however soon; less than that waits for its time.
+func TestReportsFollowBytes(t *testing.T) {
+	var r Reports
+	n := 0
+	for now := paxos.Instant(0); now < paxos.Instant(paxos.Second); now = now.Add(tickEvery) {
+		r.Durable(r.slot+1, paxos.Hash{}, 1)
+		r.Grew(paxos.DefaultReportBytes / 2)
+		if r.Due(now) {
+			n++
+		}
+	}
+	if want := int(paxos.Second / tickEvery / 2); n < want || n > want+1 {
+		t.Fatalf("%d reports in a second, want one for each two ticks, %d", n, want)
+	}
+	r.Due(paxos.Instant(2 * paxos.Second))
+	if r.Grew(4 * paxos.DefaultReportBytes); r.Due(paxos.Instant(2*paxos.Second + tickEvery)) {
+		t.Fatal("a report that says nothing new")
+	}
+}

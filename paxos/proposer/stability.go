@@ -69,6 +69,9 @@ func (st *stability) onChosen(g *group, s *step, a *sequencer.Applied) {
 		st.markBytes, st.markedAt = st.bytes, s.now
 	}
 	if a.Stable > st.mark {
+		if st.bytes-st.bytesAt >= g.p.cfg.StableBytes {
+			g.p.beaconSoon() // under load acceptors are told at once, while what they may forget is only in their memory
+		}
 		st.mark, st.bytesAt, st.statedAt = a.Stable, st.bytes, s.now
 		g.event(s, paxos.Event{Kind: paxos.EventStable, Slot: a.Stable})
 	}
