@@ -80,7 +80,7 @@ const (
 	DefaultResendMax     = 1 * Second
 	DefaultClockBound    = 2 * Second // from the median of the acceptors' clocks, past which a proposer does not stand
 	DefaultReportEvery   = 100 * Millisecond
-	DefaultReportBytes   = 1 << 20           // made durable since the last report, after which the next waits no longer
+	DefaultReportBytes   = 1 << 20 // made durable since the last report, after which the next waits no longer
 	DefaultStableEvery   = 1 * Second
 	DefaultStableBytes   = 1 << 20
 	DefaultMarkEvery     = 60 * Second
