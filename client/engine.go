@@ -57,6 +57,7 @@ type engine struct {
 	tell     func(*pending) // a producer's; nil: calls alone wait
 	ended    func()         // called once, when the engine is closed
 	spare    [][]byte
+	begun    uint64 // batches, counted where some are to be explained
 }
 
 // pending is one batch with those who wait for it.
@@ -70,6 +71,7 @@ type pending struct {
 	waits     []wait
 	callers   int // calls that have not left
 	submitted bool
+	begunAt   paxos.Instant // 0: it is not to be explained
 
 	class session.Class
 	ack   Ack
@@ -134,7 +136,7 @@ func (e *engine) submit(p *pending) {
 		e.next += uint64(p.count)
 	}
 	e.flying = append(e.flying, p)
-	e.s.Submit(e.c.now(), session.Batch{Tag: p.tag, Value: b, Deadline: p.deadline}, &e.out)
+	e.s.Submit(e.c.now(), session.Batch{Tag: p.tag, Value: b, Deadline: p.deadline, Explain: p.begunAt != 0}, &e.out)
 }
 
 // carry does what the core asks for, until it asks for nothing more, and sets the timer.
@@ -170,6 +172,7 @@ func (e *engine) settle(d *session.Done) {
 	e.flying[0] = nil
 	e.flying = e.flying[1:]
 	p.class = d.Class
+	e.explain(p, d)
 	if d.Class == session.Appended {
 		p.ack = Ack{
 			Offset: uint64(d.Answer.First), Count: int(d.Answer.Count), Time: timeOf(d.Answer.Stamp),

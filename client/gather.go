@@ -19,6 +19,7 @@ func (e *engine) batch(n, size int, cfg *appendConfig) *pending {
 		if e.cfg.timeout > 0 {
 			p.deadline = e.c.now().Add(paxos.Span(e.cfg.timeout))
 		}
+		e.toExplain(p)
 		e.open = p
 		if alone {
 			e.seal()

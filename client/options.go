@@ -39,6 +39,9 @@ type config struct {
 	name    string
 	foreign func(subject string)
 	confirm time.Duration
+
+	explainEvery int
+	explained    func(Explanation)
 }
 
 // WithCluster names the cluster; DefaultCluster where it is not given.

@@ -2,6 +2,7 @@ package messaging
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -39,7 +40,8 @@ func BenchmarkDecodeAccept(b *testing.B) {
 }
 
 func BenchmarkDecodeLearn(b *testing.B) {
-	env := samples()[4].env
+	i := slices.IndexFunc(samples(), func(s sample) bool { return s.name == "learn" })
+	env := samples()[i].env
 	buf, err := Encode(nil, &env)
 	if err != nil {
 		b.Fatal(err)

@@ -119,6 +119,7 @@ func (d *decoder) accept() paxos.Message {
 	d.parse(&p)
 	m := &paxos.Accept{
 		Ballot: d.ballot(p.GetBallot()), Slot: paxos.Slot(p.GetSlot()), Checksum: paxos.Checksum(p.GetChecksum()), Value: d.tail,
+		Explain: p.GetExplain(),
 	}
 	if d.err == nil && paxos.Sum(m.Value) != m.Checksum {
 		d.fail(ErrChecksum, "of the value for slot %d", m.Slot)
@@ -142,8 +143,31 @@ func (d *decoder) learn() paxos.Message {
 			m.Votes[i] = paxos.SlotSum{Slot: paxos.Slot(p.Slots[i]), Checksum: paxos.Checksum(p.Checksums[i])}
 		}
 	}
+	m.Times = d.times(&p)
 	return m
 }
+
+// times reads how long votes took: nothing, but where it was asked for.
+func (d *decoder) times(p *pb.Learn) []paxos.VoteTime {
+	n := len(p.GetTimed())
+	if len(p.GetSynced()) != n || len(p.GetFsynced()) != n {
+		d.fail(ErrMalformed, "arrays of times differ in length")
+	}
+	if n == 0 || d.err != nil {
+		return nil
+	}
+	times := make([]paxos.VoteTime, n)
+	for i := range times {
+		times[i] = paxos.VoteTime{Slot: paxos.Slot(p.Timed[i]), Synced: spanIn(p.Synced[i]), Fsync: spanIn(p.Fsynced[i])}
+	}
+	return times
+}
+
+// spanIn reads a span of time. One that no process has lived through is cut: spans only inform, and no vote is lost for one.
+func spanIn(n uint64) paxos.Span { return paxos.Span(min(n, maxSpan)) }
+
+// maxSpan bounds spans of time, in nanoseconds: four years, so that some of them can be added up.
+const maxSpan = 1 << 57
 
 func (d *decoder) beacon() paxos.Message {
 	var p pb.Beacon

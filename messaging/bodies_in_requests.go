@@ -8,7 +8,7 @@ import (
 func (d *decoder) batch() paxos.Message {
 	var p pb.Batch
 	d.parse(&p)
-	return &paxos.Batch{Ballot: d.ballot(p.GetBallot()), Batch: d.rest()}
+	return &paxos.Batch{Ballot: d.ballot(p.GetBallot()), Batch: d.rest(), Explain: p.GetExplain()}
 }
 
 func (d *decoder) open() paxos.Message {
@@ -32,7 +32,18 @@ func (d *decoder) batchAnswer() paxos.Message {
 		Code: paxos.Code(d.enum(p.GetCode(), "code")), Ballot: d.ballot(p.GetBallot()), Checksum: paxos.Checksum(p.GetChecksum()),
 		First: paxos.Offset(p.GetFirst()), Count: p.GetCount(), Last: paxos.Offset(p.GetLast()), Number: p.GetNumber(),
 		Session: paxos.SessionID{Slot: paxos.Slot(p.GetSession().GetSlot()), Place: p.GetSession().GetPlace()},
-		Stamp:   paxos.Stamp(p.GetStamp()), Text: p.GetText(),
+		Stamp:   paxos.Stamp(p.GetStamp()), Text: p.GetText(), Stages: stagesIn(p.GetStages()),
+	}
+}
+
+// stagesIn reads where the time of an append went; nil where it was not asked for.
+func stagesIn(p *pb.Stages) *paxos.Stages {
+	if p == nil {
+		return nil
+	}
+	return &paxos.Stages{
+		Arrived: paxos.Stamp(p.GetArrived()), Queued: spanIn(p.GetQueued()), Voted: spanIn(p.GetVoted()), Synced: spanIn(p.GetSynced()),
+		Fsync: spanIn(p.GetFsynced()), Answered: spanIn(p.GetAnswered()),
 	}
 }
 

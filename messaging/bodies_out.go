@@ -76,6 +76,9 @@ func ownerIndex(v *pb.Votes, b paxos.Ballot) uint32 {
 	return uint32(len(v.Proposers) - 1)
 }
 
+// spanOut writes a span of time; one that is none is no time.
+func spanOut(d paxos.Span) uint64 { return uint64(max(d, 0)) }
+
 func learnOut(m *paxos.Learn) *pb.Learn {
 	p := &pb.Learn{
 		Voter: voterOut(m.Voter), Ballot: ballotOut(m.Ballot),
@@ -83,6 +86,10 @@ func learnOut(m *paxos.Learn) *pb.Learn {
 	}
 	for i := range m.Votes {
 		p.Slots[i], p.Checksums[i] = uint64(m.Votes[i].Slot), uint64(m.Votes[i].Checksum)
+	}
+	for i := range m.Times {
+		t := &m.Times[i]
+		p.Timed, p.Synced, p.Fsynced = append(p.Timed, uint64(t.Slot)), append(p.Synced, spanOut(t.Synced)), append(p.Fsynced, spanOut(t.Fsync))
 	}
 	return p
 }
@@ -135,6 +142,12 @@ func batchAnswerOut(m *paxos.BatchAnswer) *pb.BatchAnswer {
 	}
 	if !m.Session.IsZero() {
 		p.Session = &pb.Session{Slot: uint64(m.Session.Slot), Place: m.Session.Place}
+	}
+	if st := m.Stages; st != nil {
+		p.Stages = &pb.Stages{
+			Arrived: int64(st.Arrived), Queued: spanOut(st.Queued), Voted: spanOut(st.Voted), Synced: spanOut(st.Synced),
+			Fsynced: spanOut(st.Fsync), Answered: spanOut(st.Answered),
+		}
 	}
 	return p
 }

@@ -89,7 +89,7 @@ func bodyOf(msg paxos.Message) (proto.Message, error) {
 			Promised: ballotOut(m.Promised), Trimmed: uint64(m.Trimmed), Epoch: uint64(m.Epoch),
 		}, nil
 	case *paxos.Accept:
-		return &pb.Accept{Ballot: ballotOut(m.Ballot), Slot: uint64(m.Slot), Checksum: uint64(m.Checksum)}, nil
+		return &pb.Accept{Ballot: ballotOut(m.Ballot), Slot: uint64(m.Slot), Checksum: uint64(m.Checksum), Explain: m.Explain}, nil
 	case *paxos.Learn:
 		return learnOut(m), nil
 	case *paxos.Beacon:
@@ -111,7 +111,7 @@ func requestBody(msg paxos.Message) (proto.Message, error) {
 	case *paxos.Leader:
 		return &pb.Leader{Ballot: ballotOut(m.Ballot), Last: uint64(m.Last)}, nil
 	case *paxos.Batch:
-		return &pb.Batch{Ballot: ballotOut(m.Ballot)}, nil
+		return &pb.Batch{Ballot: ballotOut(m.Ballot), Explain: m.Explain}, nil
 	case *paxos.Open:
 		return &pb.Open{Ballot: ballotOut(m.Ballot), Client: m.Client, Token: m.Token}, nil
 	case *paxos.Admin:

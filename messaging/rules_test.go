@@ -180,7 +180,7 @@ func TestEveryStoreIsNamedInFull(t *testing.T) {
 			}
 		}
 	}
-	if stores != 3*9 {
+	if stores != 3*10 {
 		t.Errorf("%d stores tried", stores)
 	}
 }
@@ -188,7 +188,7 @@ func TestEveryStoreIsNamedInFull(t *testing.T) {
 // TestEveryBallotIsWhole: a ballot has a round and a valid proposer, or is not there at all, where it need not be.
 func TestEveryBallotIsWhole(t *testing.T) {
 	optional := map[string]bool{
-		"refuse Promised": true, "batch Ballot": true, "open Ballot": true, "admin Ballot": true, "ask-answer Promised": true, "live-answer Ballot": true,
+		"refuse Promised": true, "batch Ballot": true, "batch-explain Ballot": true, "open Ballot": true, "admin Ballot": true, "ask-answer Promised": true, "live-answer Ballot": true,
 	}
 	for _, s := range samples() {
 		names, ballots := fieldsOf[paxos.Ballot](s.env.Msg)
@@ -241,6 +241,10 @@ func TestRulesOfVotes(t *testing.T) {
 		{"accept", "no value", func(e *paxos.Envelope) { m := msg[*paxos.Accept](e); m.Value, m.Checksum = nil, paxos.Sum(nil) }, ErrMalformed},
 		{"learn", "nothing", func(e *paxos.Envelope) { msg[*paxos.Learn](e).Votes = nil }, ErrMalformed},
 		{"learn", "slot 0", func(e *paxos.Envelope) { msg[*paxos.Learn](e).Votes[0].Slot = 0 }, ErrMalformed},
+		{"learn-explain", "more times than votes", func(e *paxos.Envelope) {
+			m := msg[*paxos.Learn](e)
+			m.Times = append(m.Times, m.Times[0], m.Times[0])
+		}, ErrMalformed},
 		{"learn", "repeated", func(e *paxos.Envelope) { msg[*paxos.Learn](e).Votes[1].Slot = 12 }, ErrMalformed},
 		{"learn", "too many", func(e *paxos.Envelope) {
 			m := msg[*paxos.Learn](e)

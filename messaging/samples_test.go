@@ -83,8 +83,15 @@ func broadcastSamples() []sample {
 		{"accept", "paxos.main.orders.accept.p1", broadcast("p1", &paxos.Accept{
 			Ballot: sampleBallot, Slot: 12, Checksum: paxos.Sum(value), Value: value,
 		})},
+		{"accept-explain", "paxos.main.orders.accept.p1", broadcast("p1", &paxos.Accept{
+			Ballot: sampleBallot, Slot: 12, Checksum: paxos.Sum(value), Value: value, Explain: true,
+		})},
 		{"learn", "paxos.main.orders.learn.a1", broadcast("a1", &paxos.Learn{
 			Voter: sampleVoter("a1"), Ballot: sampleBallot, Votes: []paxos.SlotSum{{Slot: 12, Checksum: 5}, {Slot: 15, Checksum: 6}},
+		})},
+		{"learn-explain", "paxos.main.orders.learn.a1", broadcast("a1", &paxos.Learn{
+			Voter: sampleVoter("a1"), Ballot: sampleBallot, Votes: []paxos.SlotSum{{Slot: 12, Checksum: 5}, {Slot: 15, Checksum: 6}},
+			Times: []paxos.VoteTime{{Slot: 15, Synced: 1_234_567, Fsync: 765_432}},
 		})},
 		{"beacon", "paxos.main._.beacon.p1", process("p1", &paxos.Beacon{
 			Proposer: "p1", Run: sampleBallot.Run, Number: 17, Over: true, Clock: 1_700_000_000_000_000_000, Succession: []string{"p2", "p3"},
@@ -109,6 +116,7 @@ func broadcastSamples() []sample {
 func requestSamples() []sample {
 	return []sample{
 		{"batch", "paxos.main.orders.batch", request("", 0, &paxos.Batch{Ballot: sampleBallot, Batch: []byte("batch bytes")})},
+		{"batch-explain", "paxos.main.orders.batch", request("", 0, &paxos.Batch{Ballot: sampleBallot, Batch: []byte("batch bytes"), Explain: true})},
 		{"open", "paxos.main.orders.open", request("", 0, &paxos.Open{Ballot: sampleBallot, Client: "till 5", Token: 0xfeed})},
 		{"admin", "paxos.main.orders.admin", request("", 0, &paxos.Admin{Ballot: sampleBallot, Command: []byte("command")})},
 		{"ask", "paxos.main.orders.ask.a1", request("a1", 0, &paxos.Ask{Asker: "p2", Run: 6, PromiseOnly: true})},
@@ -132,6 +140,11 @@ func answerSamples() []sample {
 		{"batch-answer", "", answer(&paxos.BatchAnswer{
 			Code: paxos.CodeHole, Ballot: sampleBallot, Checksum: 1, First: 2, Count: 3, Last: 4, Number: 5,
 			Session: paxos.SessionID{Slot: 6, Place: 7}, Stamp: 8, Text: "send 5 first",
+		})},
+		{"batch-answer-explain", "", answer(&paxos.BatchAnswer{
+			Code: paxos.CodeAppended, Ballot: sampleBallot, Checksum: 1, First: 2, Count: 3, Stages: &paxos.Stages{
+				Arrived: 1_700_000_000_000_000_000, Queued: 1, Voted: 1_500_000, Synced: 900_000, Fsync: 400_000, Answered: 5,
+			},
 		})},
 		{"ask-answer", "", answer(&paxos.AskAnswer{
 			Voter: sampleVoter("a1"), Promised: sampleBallot, Gone: paxos.GoneSilent, Trimmed: 5, Clock: 6, State: paxos.LogRetired, Epoch: 2,

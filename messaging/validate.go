@@ -257,6 +257,7 @@ func (c *checker) learn(m *paxos.Learn) {
 	c.ballot(m.Ballot)
 	c.want(len(m.Votes) > 0, "no votes")
 	c.most(len(m.Votes), paxos.MaxVotesPerLearn, "votes")
+	c.want(len(m.Times) <= len(m.Votes), "more times than votes")
 	var at paxos.Slot
 	for i := range m.Votes {
 		if m.Votes[i].Slot <= at {

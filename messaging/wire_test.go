@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -248,6 +249,43 @@ func TestDecodeUnknownFieldsAreSkipped(t *testing.T) {
 	got, err := decodeSample(t, &s, assemble(h, longer, tail))
 	if err != nil || !reflect.DeepEqual(got, s.env) {
 		t.Errorf("got %+v, %v", got.Msg, err)
+	}
+}
+
+// TestDecodeSpansOfTime: spans only inform. One that cannot be is cut, and costs no vote; arrays that do not match are a mistake.
+func TestDecodeSpansOfTime(t *testing.T) {
+	s := &sample{subject: "paxos.main.orders.learn.a1", env: broadcast("a1", &paxos.Learn{
+		Voter: sampleVoter("a1"), Ballot: sampleBallot, Votes: []paxos.SlotSum{{Slot: 12}, {Slot: 13}},
+		Times: []paxos.VoteTime{{Slot: 12, Synced: -5, Fsync: math.MaxInt64}},
+	})}
+	got, err := decodeSample(t, s, encodeUnchecked(t, &s.env))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if times := msg[*paxos.Learn](&got).Times; times[0].Synced != 0 || times[0].Fsync != maxSpan {
+		t.Errorf("times %+v", times)
+	}
+	body := learnOut(msg[*paxos.Learn](&s.env))
+	body.Synced = append(body.Synced, 1)
+	b, err := proto.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := decodeSample(t, s, assemble(header{kind: paxos.KindLearn, genesis: sampleGenesis}, b, nil)); !errors.Is(err, ErrMalformed) {
+		t.Errorf("arrays that differ in length: %v", err)
+	}
+}
+
+// TestNothingAskedNothingTravels: who asks for no stages neither sends nor gets a byte for them.
+func TestNothingAskedNothingTravels(t *testing.T) {
+	for _, name := range []string{"accept", "learn", "batch"} {
+		sizes := map[string]int{}
+		for _, s := range samples() {
+			sizes[s.name] = len(encodeUnchecked(t, &s.env))
+		}
+		if sizes[name] >= sizes[name+"-explain"] {
+			t.Errorf("%s has %d bytes, %d where stages were asked for", name, sizes[name], sizes[name+"-explain"])
+		}
 	}
 }
 

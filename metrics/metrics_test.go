@@ -55,7 +55,7 @@ func TestDocumentIsPinned(t *testing.T) {
 // everything makes each metric have a value.
 func everything(m *Metrics) {
 	for role, name := range map[paxos.Role]string{paxos.RoleAcceptor: "a1", paxos.RoleProposer: "p1", paxos.RoleLearner: "l1"} {
-		for k := paxos.EventPhase; k <= paxos.EventRecordsReported; k++ {
+		for k := paxos.EventPhase; k <= paxos.EventSynced; k++ {
 			m.Observe(role, name, paxos.Event{Kind: k, Log: "main", N: 2, Slot: 7, Text: "some reason: 17"})
 		}
 		r := m.Role(role, name)

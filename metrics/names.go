@@ -8,6 +8,7 @@ const (
 
 	// Counted and measured as it happens.
 	nameCommit          = "paxosd_commit_seconds"
+	nameStages          = "paxosd_append_stage_seconds"
 	nameValueBytes      = "paxosd_value_bytes"
 	nameAnswers         = "paxosd_answers_total"
 	nameAcked           = "paxosd_entries_acked_total"
@@ -110,6 +111,7 @@ const (
 	labelReason = "reason"
 	labelCode   = "code"
 	labelChange = "change"
+	labelStage  = "stage"
 )
 
 // definitions is the table of all metrics but build info, in the order of the documentation.
@@ -129,6 +131,7 @@ func appendDefinitions() []definition {
 	log := []string{labelName, labelLog}
 	return []definition{
 		{name: nameCommit, form: histogram, labels: log, buckets: seconds(), help: "From a value's first proposal until it is chosen, at the leader."},
+		{name: nameStages, form: histogram, labels: []string{labelName, labelLog, labelStage}, buckets: seconds(), help: "Where a slot's time goes: at the leader, queued (oldest request arrived until its accept left), voted (until a write quorum's votes) and answered (until the answers left); at an acceptor, synced (accept arrived until its vote, durable, left)."},
 		{name: nameValueBytes, form: histogram, labels: log, buckets: sizes(), help: "Size of the values that a leader composed: how many appends share a slot."},
 		{name: nameAnswers, form: counter, labels: []string{labelName, labelLog, labelCode}, help: "Answers to appends, opens and commands, by outcome."},
 		{name: nameAcked, form: counter, labels: log, help: "Entries acknowledged to clients, each once per answer."},

@@ -29,6 +29,8 @@ func (m *Metrics) Observe(role paxos.Role, name string, ev paxos.Event) {
 		m.count(nameGapSlots, max(ev.N, 0), role, name, log)
 	case paxos.EventChosen:
 		m.histograms[nameCommit].WithLabelValues(name, log).Observe(float64(ev.N) / 1e9)
+	case paxos.EventQueued, paxos.EventVoted, paxos.EventAnswered, paxos.EventSynced:
+		m.histograms[nameStages].WithLabelValues(name, log, stage(ev.Kind)).Observe(float64(ev.N) / 1e9)
 	case paxos.EventComposed:
 		m.histograms[nameValueBytes].WithLabelValues(name, log).Observe(float64(ev.N))
 	case paxos.EventDropped:
@@ -92,4 +94,18 @@ func (m *Metrics) reason(text string) string {
 		return other
 	}
 	return m.reasons.word(fixed)
+}
+
+// stage returns the label of an event that measures a stage of an append.
+func stage(k paxos.EventKind) string {
+	switch k {
+	case paxos.EventQueued:
+		return "queued"
+	case paxos.EventVoted:
+		return "voted"
+	case paxos.EventAnswered:
+		return "answered"
+	default:
+		return "synced"
+	}
 }

@@ -16,6 +16,8 @@ type VoteStore interface {
 	// Scan returns the votes of a log in [from, to], in slot order, and the last slot that it covers: less than to where
 	// maxVotes or maxBytes (of values, if wanted) cut it short, but at least one vote is returned if there is one.
 	Scan(genesis paxos.GenesisID, from, to paxos.Slot, maxVotes, maxBytes int, values bool) (votes []paxos.VoteValue, covered paxos.Slot, err error)
+	// SyncTime returns how long the sync of the newest durable group took. It is asked in a done of Submit.
+	SyncTime() time.Duration
 	// Full reports whether the disk is above its high-water mark (PROTOCOL K5).
 	Full() (bool, error)
 }
@@ -57,6 +59,7 @@ type Acceptor struct {
 func NewAcceptor(cfg AcceptorConfig) *Acceptor {
 	a := &Acceptor{cfg: cfg, loop: newLoop(acceptorTickEvery), readers: newMailbox(), stop: make(chan struct{})}
 	a.commits = newCommits(cfg.Store, a.send, cfg.Failed, a.stop)
+	a.commits.last = a.timed
 	a.loop.deliver = func(env *paxos.Envelope) {
 		if !a.ended {
 			cfg.Core.Deliver(cfg.Clock.Now(), env, &a.out)
@@ -76,7 +79,10 @@ func (a *Acceptor) Start() {
 }
 
 // Receive takes a message from the transport; it may block while the acceptor is busy.
-func (a *Acceptor) Receive(env *paxos.Envelope) { a.loop.receive(env) }
+func (a *Acceptor) Receive(env *paxos.Envelope) {
+	env.Arrived = a.cfg.Clock.Now()
+	a.loop.receive(env)
+}
 
 // Stop ends the service, started or not, and waits for its goroutines. Records submitted are left to the store, whose Close
 // waits for them.
@@ -106,6 +112,23 @@ func ask[T any](l *loop, f func() T) (v T) {
 	case <-l.done:
 	}
 	return v
+}
+
+// timed measures votes as they leave, and says so in those that were asked. It runs on the loop or on the store's goroutine.
+func (a *Acceptor) timed(env *paxos.Envelope, synced bool) {
+	m, ok := env.Msg.(*paxos.Learn)
+	if !ok {
+		return
+	}
+	now := a.cfg.Clock.Now()
+	var fsync paxos.Span
+	if synced {
+		fsync = paxos.Span(a.cfg.Store.SyncTime())
+	}
+	paxos.SetSynced(m, now, fsync)
+	a.cfg.Observer.Observe(paxos.RoleAcceptor, a.cfg.Name, paxos.Event{
+		Kind: paxos.EventSynced, Log: env.Log, Slot: m.Votes[len(m.Votes)-1].Slot, N: int64(now.Sub(m.Arrived)),
+	})
 }
 
 func (a *Acceptor) send(env *paxos.Envelope) {

@@ -26,6 +26,8 @@ func (s *votesStore) Scan(_ paxos.GenesisID, from, to paxos.Slot, _, _ int, _ bo
 	return slices.Clone(s.scanned), to, s.scanErr
 }
 
+func (s *votesStore) SyncTime() time.Duration { return 3 * time.Millisecond }
+
 func (s *votesStore) Full() (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,13 +40,14 @@ type voting struct {
 	store *votesStore
 	tr    *recorder
 	gen   *paxos.Genesis
+	clock *handClock
 	err   error
 }
 
 func inVoting(t *testing.T, f func(t *testing.T, v *voting)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		v := &voting{store: &votesStore{}, tr: newRecorder(), gen: testGenesis()}
+		v := &voting{store: &votesStore{}, tr: newRecorder(), gen: testGenesis(), clock: &handClock{now: 1}}
 		var reqs uint64
 		core, err := acceptor.New(acceptor.Config{
 			Cluster: "main", Name: "a1", Incarnation: members("a1")[0].Incarnation, Boot: 1, Run: 3,
@@ -56,7 +59,7 @@ func inVoting(t *testing.T, f func(t *testing.T, v *voting)) {
 			t.Fatal(err)
 		}
 		v.Acceptor = NewAcceptor(AcceptorConfig{
-			Name: "a1", Core: core, Store: v.store, Transport: v.tr, Clock: &handClock{}, Observer: deaf{},
+			Name: "a1", Core: core, Store: v.store, Transport: v.tr, Clock: v.clock, Observer: deaf{},
 			Failed: func(err error) { v.err = err },
 		})
 		v.Start()
@@ -103,6 +106,35 @@ func TestA1VoteLeavesAfterItsSync(t *testing.T) {
 		v.accept(51)
 		if got := v.sent(); !slices.Equal(got, []paxos.Kind{paxos.KindLearn}) {
 			t.Fatalf("%v left with nothing under way", got)
+		}
+	})
+}
+
+// TestVotesSayHowLongTheySynced: from the accept's arrival until the vote leaves, of which the store's own part; a repeat that needed no write
+// tells of none.
+func TestVotesSayHowLongTheySynced(t *testing.T) {
+	inVoting(t, func(t *testing.T, v *voting) {
+		val := value.Encode(nil, &value.Value{Origin: testOrigin})
+		took := func(settle int) paxos.VoteTime {
+			t.Helper()
+			v.receive("p1", &paxos.Accept{Ballot: testOrigin, Slot: 51, Checksum: paxos.Sum(val), Value: val, Explain: true})
+			synctest.Wait()
+			v.clock.now = v.clock.now.Add(5 * paxos.Millisecond)
+			v.store.settle(settle)
+			synctest.Wait()
+			for _, env := range v.tr.take() {
+				if m, ok := env.Msg.(*paxos.Learn); ok && len(m.Times) == 1 {
+					return m.Times[0]
+				}
+			}
+			t.Fatal("no vote says how long it took")
+			return paxos.VoteTime{}
+		}
+		if got := took(1); got.Slot != 51 || got.Synced != 5*paxos.Millisecond || got.Fsync != 3*paxos.Millisecond {
+			t.Errorf("%+v", got)
+		}
+		if got := took(0); got.Slot != 51 || got.Synced != 0 || got.Fsync != 0 {
+			t.Errorf("a repeat: %+v", got)
 		}
 	})
 }

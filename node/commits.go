@@ -27,6 +27,7 @@ const maxUnsettled = 1024
 type commits struct {
 	store Committer
 	send  func(*paxos.Envelope)
+	last  func(env *paxos.Envelope, synced bool) // the last word on what leaves after the store, synced if records were written; may be nil
 	fail  func(error)
 	quit  <-chan struct{} // closed when the service stops: nothing waits for the store any more
 
@@ -60,6 +61,9 @@ func (c *commits) leave(envs []paxos.Envelope) {
 	for i := range envs {
 		env := envs[i]
 		paxos.SetWritten(&env, c.store.Written())
+		if c.last != nil {
+			c.last(&env, false)
+		}
 		c.send(&env)
 	}
 }
@@ -86,10 +90,14 @@ func (c *commits) submit(recs []paxos.Record, after []paxos.Envelope, done func(
 		return
 	}
 	after = slices.Clone(after)
+	wrote := len(recs) > 0
 	c.unsettled.Add(1)
 	err := c.store.Submit(recs, func(written uint64) {
 		for i := range after {
 			paxos.SetWritten(&after[i], written)
+			if c.last != nil {
+				c.last(&after[i], wrote)
+			}
 			c.send(&after[i])
 		}
 		if done != nil {

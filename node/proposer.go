@@ -111,7 +111,10 @@ func (p *Proposer) Start() {
 }
 
 // Receive takes a message from the transport; it may block while the proposer is busy.
-func (p *Proposer) Receive(env *paxos.Envelope) { p.loop.receive(env) }
+func (p *Proposer) Receive(env *paxos.Envelope) {
+	env.Arrived = p.cfg.Clock.Now()
+	p.loop.receive(env)
+}
 
 // OnConnection says whether the broker is reached. It does not wait.
 func (p *Proposer) OnConnection(up bool) {
@@ -301,6 +304,21 @@ func (p *Proposer) tick() {
 	p.core.Tick(now, wall, &p.out)
 }
 
+// timed measures answers as they leave: the core knows when what they answer was chosen.
+func (p *Proposer) timed() {
+	now := p.cfg.Clock.Now()
+	for i := range p.out.Events {
+		if ev := &p.out.Events[i]; ev.Kind == paxos.EventAnswered {
+			ev.N = int64(now.Sub(paxos.Instant(ev.N)))
+		}
+	}
+	for i := range p.out.Now {
+		if m, ok := p.out.Now[i].Msg.(*paxos.BatchAnswer); ok {
+			paxos.SetAnswered(m, now)
+		}
+	}
+}
+
 // flush ends a turn: what waited is proposed, and everything leaves.
 func (p *Proposer) flush() {
 	p.core.Flush(p.cfg.Clock.Now(), p.cfg.Clock.Wall(), &p.out)
@@ -309,6 +327,7 @@ func (p *Proposer) flush() {
 			p.begin(g, true)
 		}
 	}
+	p.timed()
 	observe(p.cfg.Observer, paxos.RoleProposer, p.cfg.Name, p.out.Events)
 	p.send(p.out.Now)
 	p.send(p.out.After) // founders and the directory store nothing: nothing is waited for

@@ -18,6 +18,7 @@ type Header struct{ Key, Value string }
 type Batch struct {
 	Ballot     Ballot // the leader it is meant for; zero while none is known (PROTOCOL P6)
 	Batch      []byte
+	Explain    bool // the answer is to say where the time went (Stages); no part of the batch
 	Generation uint64
 }
 
@@ -79,7 +80,8 @@ type BatchAnswer struct {
 	Number   uint64 // with CodeHole: the number expected
 	Session  SessionID
 	Stamp    Stamp
-	Text     string // for people: what to do
+	Text     string  // for people: what to do
+	Stages   *Stages // where the batch asked for them; else nil
 }
 
 // Read asks a learner for the entries from offset From, or, with Credit only, grants a running stream more bytes.

@@ -23,7 +23,16 @@ type Envelope struct {
 	Request uint64    // request number; 0 on broadcasts
 	Reply   string    // where the answer goes; only ever set by the transport
 	Bulk    bool      // travels on the bulk connection; else control. No order between them (PROTOCOL N5)
+	Arrived Instant   // when it came to this process, set by its service; 0: as it is delivered
 	Msg     Message
+}
+
+// ArrivedBy returns when the message came to this process, at the latest at now, as it is delivered.
+func (e *Envelope) ArrivedBy(now Instant) Instant {
+	if e.Arrived == 0 {
+		return now
+	}
+	return min(e.Arrived, now)
 }
 
 // Voter says which store speaks (PROTOCOL A9). The service fills it in as the message leaves; Written is the newest
@@ -93,6 +102,7 @@ type Accept struct {
 	Slot     Slot
 	Checksum Checksum // Sum(Value); checked before it reaches a core
 	Value    []byte   // package value has the layout
+	Explain  bool     // the vote is to say how long it took (VoteTime)
 }
 
 // SlotSum is a slot with the checksum of the value voted for there.
@@ -106,6 +116,9 @@ type Learn struct {
 	Voter
 	Ballot Ballot
 	Votes  []SlotSum
+	Times  []VoteTime // of those that were asked for, in any order
+
+	Arrived Instant // of the oldest accept among them, on the acceptor's own clock; it does not travel
 }
 
 // Phase is what a proposer is for one log at one ballot.

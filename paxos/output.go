@@ -97,6 +97,10 @@ const (
 	EventFull                                 // K5: the high-water mark was passed (N=1) or left (N=0)
 	EventClock                                // Q5: does not stand; N is the difference in nanoseconds
 	EventRecordsReported                      // a keeper's report was sent for Slot
+	EventQueued                               // N is nanoseconds from the arrival of a slot's oldest request until its accept left
+	EventVoted                                // N is nanoseconds from then until a write quorum's votes were counted
+	EventAnswered                             // N is nanoseconds from then until the slot's answers left; from a core, the Instant when it was chosen
+	EventSynced                               // acceptor: N is nanoseconds from an accept's arrival until its vote, durable, left
 )
 
 // Violation is a broken safety invariant. It ends the process: going on could corrupt the log.

@@ -42,6 +42,7 @@ type committer struct {
 	flight  chan *group   // from the writer to the syncer
 	drained chan struct{} // closed when the syncer has ended
 	durable atomic.Uint64
+	took    atomic.Int64 // nanoseconds that the newest durable group took from being handed over
 	numbers writer
 	running sync.WaitGroup
 }
@@ -284,11 +285,12 @@ func (s *store) settle(g *group) {
 	if err := s.notary.note(g.number); err != nil {
 		s.fail(fmt.Errorf("store %s: note write %d: %w", s.dir, g.number, err))
 	}
+	took := time.Since(g.sent)
+	s.took.Store(int64(took))
 	s.durable.Store(g.number)
 	if s.opts.Committed != nil {
 		s.opts.Committed(Commit{
-			Written: g.number, Records: g.records, Bytes: g.batch.Len(),
-			Waited: g.sent.Sub(g.begun), Duration: time.Since(g.sent),
+			Written: g.number, Records: g.records, Bytes: g.batch.Len(), Waited: g.sent.Sub(g.begun), Duration: took,
 		})
 	}
 	if err := g.batch.Close(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -68,6 +69,10 @@ func (s *store) Boot() uint64 { return s.boot }
 
 // Written returns the newest durable write number (PROTOCOL A9). It never decreases.
 func (s *store) Written() uint64 { return s.durable.Load() }
+
+// SyncTime returns how long the newest durable group took, from being handed to the engine until it was durable. A done of Submit that
+// asks learns of its own group.
+func (s *store) SyncTime() time.Duration { return time.Duration(s.took.Load()) }
 
 // put adds the record that s.w holds.
 func (s *store) put(b *pebble.Batch) error {

@@ -26,6 +26,7 @@ type batch struct {
 	sum      paxos.Checksum
 	number   uint64 // 0: not sent in the present session
 	deadline paxos.Instant
+	explain  bool
 
 	sends   []send // unanswered, oldest first
 	lost    bool   // a copy may still be taken though nobody will answer it
@@ -55,7 +56,7 @@ func (b *batch) lose(x send) { b.lost = b.lost || !x.filler }
 // finish sets the result that will be told, unless one was told already.
 func (b *batch) finish(c Class, a paxos.BatchAnswer) {
 	if !b.told {
-		b.result = Done{Tag: b.tag, Class: c, Sent: b.wasSent, Again: b.again, Foreign: b.foreign, Answer: a}
+		b.result = Done{Tag: b.tag, Class: c, Sent: b.wasSent, Again: b.again, SentAt: b.sentAt, Foreign: b.foreign, Answer: a}
 	}
 }
 
@@ -79,7 +80,7 @@ func (s *Session) send(now paxos.Instant, b *batch, out *Output) {
 	b.again = b.wasSent
 	b.epoch, b.sentAt, b.wasSent = s.pace.epoch, now, true
 	b.wait = s.grow(b.wait)
-	out.Sends = append(out.Sends, Send{Request: r, Msg: &paxos.Batch{Ballot: s.pace.known, Batch: b.wire}})
+	out.Sends = append(out.Sends, Send{Request: r, Msg: &paxos.Batch{Ballot: s.pace.known, Batch: b.wire, Explain: b.explain && !b.filler}})
 }
 
 // grow returns the next wait for an answer: the first, or twice the one before.

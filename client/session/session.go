@@ -45,6 +45,7 @@ type Batch struct {
 	Tag      uint64 // the owner's name for it, returned in Done
 	Value    value.Batch
 	Deadline paxos.Instant // when it is given up; 0: never
+	Explain  bool          // the answer is to say where the time went
 }
 
 // Class says what is known of a batch that is done.
@@ -76,6 +77,7 @@ type Done struct {
 	Class   Class
 	Sent    bool              // it left this process at least once
 	Again   bool              // it left more than once: a "duplicate" may be of itself
+	SentAt  paxos.Instant     // when it left last
 	Foreign bool              // something that is no leader of this log answered (docs/protocol.md P9)
 	Answer  paxos.BatchAnswer // the outcome, or the newest refusal; Code is CodeNone where there was neither
 }
@@ -169,7 +171,7 @@ func (s *Session) Submit(now paxos.Instant, in Batch, out *Output) bool {
 	}
 	s.usedAt = now
 	b := s.take()
-	b.tag, b.body, b.deadline = in.Tag, in.Value, in.Deadline
+	b.tag, b.body, b.deadline, b.explain = in.Tag, in.Value, in.Deadline, in.Explain
 	s.queue = append(s.queue, b)
 	s.pump(now, out)
 	return true

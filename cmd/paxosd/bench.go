@@ -26,7 +26,7 @@ type benchOptions struct {
 	log, mode             string
 	clients, size, window int
 	seconds               float64
-	json                  bool
+	json, explain         bool
 	count                 uint64
 }
 
@@ -47,6 +47,8 @@ type benchResult struct {
 	P99     float64 `json:"p99_us"`
 	P999    float64 `json:"p999_us"`
 	Max     float64 `json:"max_us"`
+
+	Explained []explained `json:"explained,omitempty"`
 }
 
 func newBench(std stdio) *cobra.Command {
@@ -70,6 +72,7 @@ func newBench(std stdio) *cobra.Command {
 	f.IntVar(&o.window, "window", 4096, "`entries` that a pipelined producer has on their way")
 	f.Float64Var(&o.seconds, "seconds", 5, "how long to measure, after one more second to warm up")
 	f.Uint64Var(&o.count, "count", 0, "with subscribe: end after `N` entries (default at the last offset as it was)")
+	f.BoolVar(&o.explain, "explain", false, "with callers and pipelined: say where the time of a median append goes, and of one at the 99th percentile")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	return cmd
 }
@@ -84,6 +87,8 @@ func (o *benchOptions) check() error {
 		return usagef("--size %d: want 0 to %d", o.size, paxos.MaxEntryBytes)
 	case o.window < 1 || o.window > 1<<20:
 		return usagef("--window %d: want 1 to %d", o.window, 1<<20)
+	case o.explain && o.mode == "subscribe":
+		return usagef("--explain is for appends, not for --mode subscribe")
 	case o.seconds <= 0 || o.seconds > 3600:
 		return usagef("--seconds %v: want a positive number, at most 3600", o.seconds)
 	}
@@ -100,7 +105,12 @@ func runBench(ctx context.Context, std stdio, o *benchOptions) error {
 	if run == nil {
 		return usagef("--mode %q: want callers, pipelined or subscribe", o.mode)
 	}
-	c, done, err := o.open(ctx)
+	var x explainer
+	var opts []client.Option
+	if o.explain {
+		opts = append(opts, client.WithExplanations(explainEvery(o.mode), x.add))
+	}
+	c, done, err := o.open(ctx, opts...)
 	if err != nil {
 		return err
 	}
@@ -109,6 +119,7 @@ func runBench(ctx context.Context, std stdio, o *benchOptions) error {
 	if err != nil {
 		return fmt.Errorf("bench %s on log %q: %w", o.mode, o.log, err)
 	}
+	r.Explained = x.result()
 	return printBench(std.out, r, o.json)
 }
 
@@ -280,5 +291,6 @@ func printBench(w io.Writer, r benchResult, asJSON bool) error {
 		fmt.Fprintf(w, "latency: min %.0f us, p50 %.0f us, p90 %.0f us, p99 %.0f us, p99.9 %.0f us, max %.0f us\n",
 			r.Min, r.P50, r.P90, r.P99, r.P999, r.Max)
 	}
+	printExplained(w, r.Explained)
 	return nil
 }

@@ -94,12 +94,12 @@ func (s *shared) dial(ctx context.Context) (*nats.Conn, error) {
 }
 
 // open connects and returns the SDK's client; closing it closes the connection.
-func (s *shared) open(ctx context.Context) (*client.Client, func(), error) {
+func (s *shared) open(ctx context.Context, opts ...client.Option) (*client.Client, func(), error) {
 	nc, err := s.dial(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := client.New(ctx, nc, client.WithCluster(s.cluster), client.WithPrefix(s.prefix))
+	c, err := client.New(ctx, nc, append(opts, client.WithCluster(s.cluster), client.WithPrefix(s.prefix))...)
 	if err != nil {
 		nc.Close()
 		return nil, nil, err

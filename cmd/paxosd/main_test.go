@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -340,4 +342,38 @@ func connected(t *testing.T, url string) (*client.Client, func()) {
 		t.Fatal(err)
 	}
 	return c, func() { c.Close(); nc.Close() }
+}
+
+// TestBenchExplains: the stages of an append add up to the whole, none is negative, and a disk was written to.
+func TestBenchExplains(t *testing.T) {
+	url, _, _ := startDev(t, "--data", t.TempDir(), "--logs", "bench")
+	for _, mode := range []string{"callers", "pipelined"} {
+		out, stderr, code := command(t.Context(), "", "bench", "--server", url, "--mode", mode, "--seconds", "0.3", "--explain", "--json")
+		var r benchResult
+		if err := json.Unmarshal([]byte(out), &r); err != nil || code != exitDone {
+			t.Fatalf("bench: code %d, %v in %q, %q", code, err, out, stderr)
+		}
+		if len(r.Explained) != 2 || r.Explained[0].Total > r.Explained[1].Total {
+			t.Fatalf("%s: %+v", mode, r.Explained)
+		}
+		for _, e := range r.Explained {
+			sum, fsync := 0.0, 0.0
+			for _, s := range e.Stages {
+				sum += s.Time
+				if s.Time < 0 {
+					t.Errorf("%s: %s took %f us", mode, s.Name, s.Time)
+				}
+				if s.Name == "fsync" {
+					fsync = s.Time
+				}
+			}
+			if e.Batches == 0 || e.Total <= 0 || math.Abs(sum-e.Total) > 1 || fsync <= 0 {
+				t.Errorf("%s: %d batches, stages of %f us in all, of which fsync %f, explain %f us", mode, e.Batches, sum, fsync, e.Total)
+			}
+		}
+	}
+	out, stderr, code := command(t.Context(), "", "bench", "--server", url, "--seconds", "0.3", "--explain")
+	if code != exitDone || strings.Count(out, "fsync") != 2 || strings.Count(out, "in all") != 2 {
+		t.Fatalf("bench: code %d, %q, %q", code, out, stderr)
+	}
 }

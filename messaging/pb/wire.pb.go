@@ -699,6 +699,7 @@ type Accept struct {
 	Ballot        *Ballot                `protobuf:"bytes,1,opt,name=ballot,proto3" json:"ballot,omitempty"`
 	Slot          uint64                 `protobuf:"varint,2,opt,name=slot,proto3" json:"slot,omitempty"`
 	Checksum      uint64                 `protobuf:"fixed64,3,opt,name=checksum,proto3" json:"checksum,omitempty"`
+	Explain       bool                   `protobuf:"varint,4,opt,name=explain,proto3" json:"explain,omitempty"` // a learn is to say how long the vote took
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -754,12 +755,22 @@ func (x *Accept) GetChecksum() uint64 {
 	return 0
 }
 
+func (x *Accept) GetExplain() bool {
+	if x != nil {
+		return x.Explain
+	}
+	return false
+}
+
 type Learn struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Voter         *Voter                 `protobuf:"bytes,1,opt,name=voter,proto3" json:"voter,omitempty"`
 	Ballot        *Ballot                `protobuf:"bytes,2,opt,name=ballot,proto3" json:"ballot,omitempty"`
 	Slots         []uint64               `protobuf:"varint,3,rep,packed,name=slots,proto3" json:"slots,omitempty"`
 	Checksums     []uint64               `protobuf:"fixed64,4,rep,packed,name=checksums,proto3" json:"checksums,omitempty"`
+	Timed         []uint64               `protobuf:"varint,5,rep,packed,name=timed,proto3" json:"timed,omitempty"`     // slots, of accepts that asked, with how long their votes took:
+	Synced        []uint64               `protobuf:"varint,6,rep,packed,name=synced,proto3" json:"synced,omitempty"`   // nanoseconds from arrival until the vote left,
+	Fsynced       []uint64               `protobuf:"varint,7,rep,packed,name=fsynced,proto3" json:"fsynced,omitempty"` // and of those the sync itself
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -818,6 +829,27 @@ func (x *Learn) GetSlots() []uint64 {
 func (x *Learn) GetChecksums() []uint64 {
 	if x != nil {
 		return x.Checksums
+	}
+	return nil
+}
+
+func (x *Learn) GetTimed() []uint64 {
+	if x != nil {
+		return x.Timed
+	}
+	return nil
+}
+
+func (x *Learn) GetSynced() []uint64 {
+	if x != nil {
+		return x.Synced
+	}
+	return nil
+}
+
+func (x *Learn) GetFsynced() []uint64 {
+	if x != nil {
+		return x.Fsynced
 	}
 	return nil
 }
@@ -1297,6 +1329,7 @@ func (x *Leader) GetLast() uint64 {
 type Batch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ballot        *Ballot                `protobuf:"bytes,1,opt,name=ballot,proto3" json:"ballot,omitempty"`
+	Explain       bool                   `protobuf:"varint,2,opt,name=explain,proto3" json:"explain,omitempty"` // the answer is to say where the time went
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1338,6 +1371,98 @@ func (x *Batch) GetBallot() *Ballot {
 	return nil
 }
 
+func (x *Batch) GetExplain() bool {
+	if x != nil {
+		return x.Explain
+	}
+	return false
+}
+
+// Stages is where the time of an append went, in nanoseconds.
+type Stages struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Arrived       int64                  `protobuf:"fixed64,1,opt,name=arrived,proto3" json:"arrived,omitempty"` // the leader's wall clock
+	Queued        uint64                 `protobuf:"varint,2,opt,name=queued,proto3" json:"queued,omitempty"`
+	Voted         uint64                 `protobuf:"varint,3,opt,name=voted,proto3" json:"voted,omitempty"`
+	Synced        uint64                 `protobuf:"varint,4,opt,name=synced,proto3" json:"synced,omitempty"`
+	Fsynced       uint64                 `protobuf:"varint,5,opt,name=fsynced,proto3" json:"fsynced,omitempty"`
+	Answered      uint64                 `protobuf:"varint,6,opt,name=answered,proto3" json:"answered,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stages) Reset() {
+	*x = Stages{}
+	mi := &file_wire_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stages) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stages) ProtoMessage() {}
+
+func (x *Stages) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stages.ProtoReflect.Descriptor instead.
+func (*Stages) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Stages) GetArrived() int64 {
+	if x != nil {
+		return x.Arrived
+	}
+	return 0
+}
+
+func (x *Stages) GetQueued() uint64 {
+	if x != nil {
+		return x.Queued
+	}
+	return 0
+}
+
+func (x *Stages) GetVoted() uint64 {
+	if x != nil {
+		return x.Voted
+	}
+	return 0
+}
+
+func (x *Stages) GetSynced() uint64 {
+	if x != nil {
+		return x.Synced
+	}
+	return 0
+}
+
+func (x *Stages) GetFsynced() uint64 {
+	if x != nil {
+		return x.Fsynced
+	}
+	return 0
+}
+
+func (x *Stages) GetAnswered() uint64 {
+	if x != nil {
+		return x.Answered
+	}
+	return 0
+}
+
 type Open struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ballot        *Ballot                `protobuf:"bytes,1,opt,name=ballot,proto3" json:"ballot,omitempty"`
@@ -1349,7 +1474,7 @@ type Open struct {
 
 func (x *Open) Reset() {
 	*x = Open{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1486,7 @@ func (x *Open) String() string {
 func (*Open) ProtoMessage() {}
 
 func (x *Open) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1499,7 @@ func (x *Open) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Open.ProtoReflect.Descriptor instead.
 func (*Open) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Open) GetBallot() *Ballot {
@@ -1407,7 +1532,7 @@ type Admin struct {
 
 func (x *Admin) Reset() {
 	*x = Admin{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1419,7 +1544,7 @@ func (x *Admin) String() string {
 func (*Admin) ProtoMessage() {}
 
 func (x *Admin) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1432,7 +1557,7 @@ func (x *Admin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Admin.ProtoReflect.Descriptor instead.
 func (*Admin) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Admin) GetBallot() *Ballot {
@@ -1454,13 +1579,14 @@ type BatchAnswer struct {
 	Session       *Session               `protobuf:"bytes,8,opt,name=session,proto3" json:"session,omitempty"`
 	Stamp         int64                  `protobuf:"fixed64,9,opt,name=stamp,proto3" json:"stamp,omitempty"`
 	Text          string                 `protobuf:"bytes,10,opt,name=text,proto3" json:"text,omitempty"`
+	Stages        *Stages                `protobuf:"bytes,11,opt,name=stages,proto3" json:"stages,omitempty"` // only where the batch asked
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BatchAnswer) Reset() {
 	*x = BatchAnswer{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1472,7 +1598,7 @@ func (x *BatchAnswer) String() string {
 func (*BatchAnswer) ProtoMessage() {}
 
 func (x *BatchAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1485,7 +1611,7 @@ func (x *BatchAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchAnswer.ProtoReflect.Descriptor instead.
 func (*BatchAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BatchAnswer) GetCode() uint32 {
@@ -1558,6 +1684,13 @@ func (x *BatchAnswer) GetText() string {
 	return ""
 }
 
+func (x *BatchAnswer) GetStages() *Stages {
+	if x != nil {
+		return x.Stages
+	}
+	return nil
+}
+
 type Ask struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Asker         string                 `protobuf:"bytes,1,opt,name=asker,proto3" json:"asker,omitempty"`
@@ -1569,7 +1702,7 @@ type Ask struct {
 
 func (x *Ask) Reset() {
 	*x = Ask{}
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +1714,7 @@ func (x *Ask) String() string {
 func (*Ask) ProtoMessage() {}
 
 func (x *Ask) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +1727,7 @@ func (x *Ask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ask.ProtoReflect.Descriptor instead.
 func (*Ask) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{20}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Ask) GetAsker() string {
@@ -1633,7 +1766,7 @@ type AskAnswer struct {
 
 func (x *AskAnswer) Reset() {
 	*x = AskAnswer{}
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1645,7 +1778,7 @@ func (x *AskAnswer) String() string {
 func (*AskAnswer) ProtoMessage() {}
 
 func (x *AskAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1658,7 +1791,7 @@ func (x *AskAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskAnswer.ProtoReflect.Descriptor instead.
 func (*AskAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AskAnswer) GetVoter() *Voter {
@@ -1719,7 +1852,7 @@ type Live struct {
 
 func (x *Live) Reset() {
 	*x = Live{}
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1731,7 +1864,7 @@ func (x *Live) String() string {
 func (*Live) ProtoMessage() {}
 
 func (x *Live) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1744,7 +1877,7 @@ func (x *Live) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Live.ProtoReflect.Descriptor instead.
 func (*Live) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22}
+	return file_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Live) GetBallot() *Ballot {
@@ -1766,7 +1899,7 @@ type LiveAnswer struct {
 
 func (x *LiveAnswer) Reset() {
 	*x = LiveAnswer{}
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1778,7 +1911,7 @@ func (x *LiveAnswer) String() string {
 func (*LiveAnswer) ProtoMessage() {}
 
 func (x *LiveAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1791,7 +1924,7 @@ func (x *LiveAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LiveAnswer.ProtoReflect.Descriptor instead.
 func (*LiveAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23}
+	return file_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LiveAnswer) GetName() string {
@@ -1835,7 +1968,7 @@ type Ident struct {
 
 func (x *Ident) Reset() {
 	*x = Ident{}
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1847,7 +1980,7 @@ func (x *Ident) String() string {
 func (*Ident) ProtoMessage() {}
 
 func (x *Ident) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1860,7 +1993,7 @@ func (x *Ident) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ident.ProtoReflect.Descriptor instead.
 func (*Ident) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{24}
+	return file_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Ident) GetAsker() string {
@@ -1912,7 +2045,7 @@ type LogInfo struct {
 
 func (x *LogInfo) Reset() {
 	*x = LogInfo{}
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1924,7 +2057,7 @@ func (x *LogInfo) String() string {
 func (*LogInfo) ProtoMessage() {}
 
 func (x *LogInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1937,7 +2070,7 @@ func (x *LogInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogInfo.ProtoReflect.Descriptor instead.
 func (*LogInfo) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{25}
+	return file_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *LogInfo) GetLog() string {
@@ -2001,7 +2134,7 @@ type IdentAnswer struct {
 
 func (x *IdentAnswer) Reset() {
 	*x = IdentAnswer{}
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2013,7 +2146,7 @@ func (x *IdentAnswer) String() string {
 func (*IdentAnswer) ProtoMessage() {}
 
 func (x *IdentAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2026,7 +2159,7 @@ func (x *IdentAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentAnswer.ProtoReflect.Descriptor instead.
 func (*IdentAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{26}
+	return file_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *IdentAnswer) GetName() string {
@@ -2115,7 +2248,7 @@ type Beacons struct {
 
 func (x *Beacons) Reset() {
 	*x = Beacons{}
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2127,7 +2260,7 @@ func (x *Beacons) String() string {
 func (*Beacons) ProtoMessage() {}
 
 func (x *Beacons) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2140,7 +2273,7 @@ func (x *Beacons) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beacons.ProtoReflect.Descriptor instead.
 func (*Beacons) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{27}
+	return file_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Beacons) GetRun() uint64 {
@@ -2166,7 +2299,7 @@ type Genesis struct {
 
 func (x *Genesis) Reset() {
 	*x = Genesis{}
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2178,7 +2311,7 @@ func (x *Genesis) String() string {
 func (*Genesis) ProtoMessage() {}
 
 func (x *Genesis) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2191,7 +2324,7 @@ func (x *Genesis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Genesis.ProtoReflect.Descriptor instead.
 func (*Genesis) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{28}
+	return file_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Genesis) GetStep() uint32 {
@@ -2264,7 +2397,7 @@ type Read struct {
 
 func (x *Read) Reset() {
 	*x = Read{}
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2276,7 +2409,7 @@ func (x *Read) String() string {
 func (*Read) ProtoMessage() {}
 
 func (x *Read) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2289,7 +2422,7 @@ func (x *Read) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Read.ProtoReflect.Descriptor instead.
 func (*Read) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{29}
+	return file_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Read) GetStream() uint64 {
@@ -2355,7 +2488,7 @@ type ReadAnswer struct {
 
 func (x *ReadAnswer) Reset() {
 	*x = ReadAnswer{}
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2367,7 +2500,7 @@ func (x *ReadAnswer) String() string {
 func (*ReadAnswer) ProtoMessage() {}
 
 func (x *ReadAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2380,7 +2513,7 @@ func (x *ReadAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAnswer.ProtoReflect.Descriptor instead.
 func (*ReadAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{30}
+	return file_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ReadAnswer) GetLearner() string {
@@ -2486,7 +2619,7 @@ type Fetch struct {
 
 func (x *Fetch) Reset() {
 	*x = Fetch{}
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2498,7 +2631,7 @@ func (x *Fetch) String() string {
 func (*Fetch) ProtoMessage() {}
 
 func (x *Fetch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2511,7 +2644,7 @@ func (x *Fetch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fetch.ProtoReflect.Descriptor instead.
 func (*Fetch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{31}
+	return file_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Fetch) GetWhat() uint32 {
@@ -2558,7 +2691,7 @@ type FetchAnswer struct {
 
 func (x *FetchAnswer) Reset() {
 	*x = FetchAnswer{}
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2570,7 +2703,7 @@ func (x *FetchAnswer) String() string {
 func (*FetchAnswer) ProtoMessage() {}
 
 func (x *FetchAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2583,7 +2716,7 @@ func (x *FetchAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchAnswer.ProtoReflect.Descriptor instead.
 func (*FetchAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *FetchAnswer) GetVoter() *Voter {
@@ -2655,7 +2788,7 @@ type VotesAnswer struct {
 
 func (x *VotesAnswer) Reset() {
 	*x = VotesAnswer{}
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2667,7 +2800,7 @@ func (x *VotesAnswer) String() string {
 func (*VotesAnswer) ProtoMessage() {}
 
 func (x *VotesAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2680,7 +2813,7 @@ func (x *VotesAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VotesAnswer.ProtoReflect.Descriptor instead.
 func (*VotesAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33}
+	return file_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *VotesAnswer) GetVoter() *Voter {
@@ -2728,7 +2861,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2740,7 +2873,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2753,7 +2886,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{34}
+	return file_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Checkpoint) GetMark() uint64 {
@@ -2785,7 +2918,7 @@ type CheckpointAnswer struct {
 
 func (x *CheckpointAnswer) Reset() {
 	*x = CheckpointAnswer{}
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2797,7 +2930,7 @@ func (x *CheckpointAnswer) String() string {
 func (*CheckpointAnswer) ProtoMessage() {}
 
 func (x *CheckpointAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2810,7 +2943,7 @@ func (x *CheckpointAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointAnswer.ProtoReflect.Descriptor instead.
 func (*CheckpointAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{35}
+	return file_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CheckpointAnswer) GetVoter() *Voter {
@@ -2915,16 +3048,20 @@ const file_wire_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\rR\x06reason\x122\n" +
 	"\bpromised\x18\x06 \x01(\v2\x16.paxosd.wire.v1.BallotR\bpromised\x12\x18\n" +
 	"\atrimmed\x18\a \x01(\x04R\atrimmed\x12\x14\n" +
-	"\x05epoch\x18\b \x01(\x04R\x05epoch\"h\n" +
+	"\x05epoch\x18\b \x01(\x04R\x05epoch\"\x82\x01\n" +
 	"\x06Accept\x12.\n" +
 	"\x06ballot\x18\x01 \x01(\v2\x16.paxosd.wire.v1.BallotR\x06ballot\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\x04R\x04slot\x12\x1a\n" +
-	"\bchecksum\x18\x03 \x01(\x06R\bchecksum\"\x98\x01\n" +
+	"\bchecksum\x18\x03 \x01(\x06R\bchecksum\x12\x18\n" +
+	"\aexplain\x18\x04 \x01(\bR\aexplain\"\xe0\x01\n" +
 	"\x05Learn\x12+\n" +
 	"\x05voter\x18\x01 \x01(\v2\x15.paxosd.wire.v1.VoterR\x05voter\x12.\n" +
 	"\x06ballot\x18\x02 \x01(\v2\x16.paxosd.wire.v1.BallotR\x06ballot\x12\x14\n" +
 	"\x05slots\x18\x03 \x03(\x04R\x05slots\x12\x1c\n" +
-	"\tchecksums\x18\x04 \x03(\x06R\tchecksums\"\xeb\x01\n" +
+	"\tchecksums\x18\x04 \x03(\x06R\tchecksums\x12\x14\n" +
+	"\x05timed\x18\x05 \x03(\x04R\x05timed\x12\x16\n" +
+	"\x06synced\x18\x06 \x03(\x04R\x06synced\x12\x18\n" +
+	"\afsynced\x18\a \x03(\x04R\afsynced\"\xeb\x01\n" +
 	"\n" +
 	"BeaconItem\x12\x10\n" +
 	"\x03log\x18\x01 \x01(\tR\x03log\x12\x18\n" +
@@ -2966,15 +3103,23 @@ const file_wire_proto_rawDesc = "" +
 	"\x05start\x18\x04 \x01(\x04R\x05start\"L\n" +
 	"\x06Leader\x12.\n" +
 	"\x06ballot\x18\x01 \x01(\v2\x16.paxosd.wire.v1.BallotR\x06ballot\x12\x12\n" +
-	"\x04last\x18\x02 \x01(\x04R\x04last\"7\n" +
+	"\x04last\x18\x02 \x01(\x04R\x04last\"Q\n" +
 	"\x05Batch\x12.\n" +
-	"\x06ballot\x18\x01 \x01(\v2\x16.paxosd.wire.v1.BallotR\x06ballot\"d\n" +
+	"\x06ballot\x18\x01 \x01(\v2\x16.paxosd.wire.v1.BallotR\x06ballot\x12\x18\n" +
+	"\aexplain\x18\x02 \x01(\bR\aexplain\"\x9e\x01\n" +
+	"\x06Stages\x12\x18\n" +
+	"\aarrived\x18\x01 \x01(\x10R\aarrived\x12\x16\n" +
+	"\x06queued\x18\x02 \x01(\x04R\x06queued\x12\x14\n" +
+	"\x05voted\x18\x03 \x01(\x04R\x05voted\x12\x16\n" +
+	"\x06synced\x18\x04 \x01(\x04R\x06synced\x12\x18\n" +
+	"\afsynced\x18\x05 \x01(\x04R\afsynced\x12\x1a\n" +
+	"\banswered\x18\x06 \x01(\x04R\banswered\"d\n" +
 	"\x04Open\x12.\n" +
 	"\x06ballot\x18\x01 \x01(\v2\x16.paxosd.wire.v1.BallotR\x06ballot\x12\x16\n" +
 	"\x06client\x18\x02 \x01(\tR\x06client\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\x06R\x05token\"7\n" +
 	"\x05Admin\x12.\n" +
-	"\x06ballot\x18\x01 \x01(\v2\x16.paxosd.wire.v1.BallotR\x06ballot\"\xa2\x02\n" +
+	"\x06ballot\x18\x01 \x01(\v2\x16.paxosd.wire.v1.BallotR\x06ballot\"\xd2\x02\n" +
 	"\vBatchAnswer\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12.\n" +
 	"\x06ballot\x18\x02 \x01(\v2\x16.paxosd.wire.v1.BallotR\x06ballot\x12\x1a\n" +
@@ -2986,7 +3131,8 @@ const file_wire_proto_rawDesc = "" +
 	"\asession\x18\b \x01(\v2\x17.paxosd.wire.v1.SessionR\asession\x12\x14\n" +
 	"\x05stamp\x18\t \x01(\x10R\x05stamp\x12\x12\n" +
 	"\x04text\x18\n" +
-	" \x01(\tR\x04text\"P\n" +
+	" \x01(\tR\x04text\x12.\n" +
+	"\x06stages\x18\v \x01(\v2\x16.paxosd.wire.v1.StagesR\x06stages\"P\n" +
 	"\x03Ask\x12\x14\n" +
 	"\x05asker\x18\x01 \x01(\tR\x05asker\x12\x10\n" +
 	"\x03run\x18\x02 \x01(\x06R\x03run\x12!\n" +
@@ -3114,7 +3260,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_wire_proto_goTypes = []any{
 	(*Ballot)(nil),           // 0: paxosd.wire.v1.Ballot
 	(*Voter)(nil),            // 1: paxosd.wire.v1.Voter
@@ -3133,25 +3279,26 @@ var file_wire_proto_goTypes = []any{
 	(*Report)(nil),           // 14: paxosd.wire.v1.Report
 	(*Leader)(nil),           // 15: paxosd.wire.v1.Leader
 	(*Batch)(nil),            // 16: paxosd.wire.v1.Batch
-	(*Open)(nil),             // 17: paxosd.wire.v1.Open
-	(*Admin)(nil),            // 18: paxosd.wire.v1.Admin
-	(*BatchAnswer)(nil),      // 19: paxosd.wire.v1.BatchAnswer
-	(*Ask)(nil),              // 20: paxosd.wire.v1.Ask
-	(*AskAnswer)(nil),        // 21: paxosd.wire.v1.AskAnswer
-	(*Live)(nil),             // 22: paxosd.wire.v1.Live
-	(*LiveAnswer)(nil),       // 23: paxosd.wire.v1.LiveAnswer
-	(*Ident)(nil),            // 24: paxosd.wire.v1.Ident
-	(*LogInfo)(nil),          // 25: paxosd.wire.v1.LogInfo
-	(*IdentAnswer)(nil),      // 26: paxosd.wire.v1.IdentAnswer
-	(*Beacons)(nil),          // 27: paxosd.wire.v1.Beacons
-	(*Genesis)(nil),          // 28: paxosd.wire.v1.Genesis
-	(*Read)(nil),             // 29: paxosd.wire.v1.Read
-	(*ReadAnswer)(nil),       // 30: paxosd.wire.v1.ReadAnswer
-	(*Fetch)(nil),            // 31: paxosd.wire.v1.Fetch
-	(*FetchAnswer)(nil),      // 32: paxosd.wire.v1.FetchAnswer
-	(*VotesAnswer)(nil),      // 33: paxosd.wire.v1.VotesAnswer
-	(*Checkpoint)(nil),       // 34: paxosd.wire.v1.Checkpoint
-	(*CheckpointAnswer)(nil), // 35: paxosd.wire.v1.CheckpointAnswer
+	(*Stages)(nil),           // 17: paxosd.wire.v1.Stages
+	(*Open)(nil),             // 18: paxosd.wire.v1.Open
+	(*Admin)(nil),            // 19: paxosd.wire.v1.Admin
+	(*BatchAnswer)(nil),      // 20: paxosd.wire.v1.BatchAnswer
+	(*Ask)(nil),              // 21: paxosd.wire.v1.Ask
+	(*AskAnswer)(nil),        // 22: paxosd.wire.v1.AskAnswer
+	(*Live)(nil),             // 23: paxosd.wire.v1.Live
+	(*LiveAnswer)(nil),       // 24: paxosd.wire.v1.LiveAnswer
+	(*Ident)(nil),            // 25: paxosd.wire.v1.Ident
+	(*LogInfo)(nil),          // 26: paxosd.wire.v1.LogInfo
+	(*IdentAnswer)(nil),      // 27: paxosd.wire.v1.IdentAnswer
+	(*Beacons)(nil),          // 28: paxosd.wire.v1.Beacons
+	(*Genesis)(nil),          // 29: paxosd.wire.v1.Genesis
+	(*Read)(nil),             // 30: paxosd.wire.v1.Read
+	(*ReadAnswer)(nil),       // 31: paxosd.wire.v1.ReadAnswer
+	(*Fetch)(nil),            // 32: paxosd.wire.v1.Fetch
+	(*FetchAnswer)(nil),      // 33: paxosd.wire.v1.FetchAnswer
+	(*VotesAnswer)(nil),      // 34: paxosd.wire.v1.VotesAnswer
+	(*Checkpoint)(nil),       // 35: paxosd.wire.v1.Checkpoint
+	(*CheckpointAnswer)(nil), // 36: paxosd.wire.v1.CheckpointAnswer
 }
 var file_wire_proto_depIdxs = []int32{
 	0,  // 0: paxosd.wire.v1.Prepare.ballot:type_name -> paxosd.wire.v1.Ballot
@@ -3176,22 +3323,23 @@ var file_wire_proto_depIdxs = []int32{
 	0,  // 19: paxosd.wire.v1.Admin.ballot:type_name -> paxosd.wire.v1.Ballot
 	0,  // 20: paxosd.wire.v1.BatchAnswer.ballot:type_name -> paxosd.wire.v1.Ballot
 	2,  // 21: paxosd.wire.v1.BatchAnswer.session:type_name -> paxosd.wire.v1.Session
-	1,  // 22: paxosd.wire.v1.AskAnswer.voter:type_name -> paxosd.wire.v1.Voter
-	0,  // 23: paxosd.wire.v1.AskAnswer.promised:type_name -> paxosd.wire.v1.Ballot
-	0,  // 24: paxosd.wire.v1.Live.ballot:type_name -> paxosd.wire.v1.Ballot
-	0,  // 25: paxosd.wire.v1.LiveAnswer.ballot:type_name -> paxosd.wire.v1.Ballot
-	0,  // 26: paxosd.wire.v1.LogInfo.leads:type_name -> paxosd.wire.v1.Ballot
-	25, // 27: paxosd.wire.v1.IdentAnswer.logs:type_name -> paxosd.wire.v1.LogInfo
-	3,  // 28: paxosd.wire.v1.Genesis.membership:type_name -> paxosd.wire.v1.Membership
-	1,  // 29: paxosd.wire.v1.FetchAnswer.voter:type_name -> paxosd.wire.v1.Voter
-	1,  // 30: paxosd.wire.v1.VotesAnswer.voter:type_name -> paxosd.wire.v1.Voter
-	4,  // 31: paxosd.wire.v1.VotesAnswer.votes:type_name -> paxosd.wire.v1.Votes
-	1,  // 32: paxosd.wire.v1.CheckpointAnswer.voter:type_name -> paxosd.wire.v1.Voter
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	17, // 22: paxosd.wire.v1.BatchAnswer.stages:type_name -> paxosd.wire.v1.Stages
+	1,  // 23: paxosd.wire.v1.AskAnswer.voter:type_name -> paxosd.wire.v1.Voter
+	0,  // 24: paxosd.wire.v1.AskAnswer.promised:type_name -> paxosd.wire.v1.Ballot
+	0,  // 25: paxosd.wire.v1.Live.ballot:type_name -> paxosd.wire.v1.Ballot
+	0,  // 26: paxosd.wire.v1.LiveAnswer.ballot:type_name -> paxosd.wire.v1.Ballot
+	0,  // 27: paxosd.wire.v1.LogInfo.leads:type_name -> paxosd.wire.v1.Ballot
+	26, // 28: paxosd.wire.v1.IdentAnswer.logs:type_name -> paxosd.wire.v1.LogInfo
+	3,  // 29: paxosd.wire.v1.Genesis.membership:type_name -> paxosd.wire.v1.Membership
+	1,  // 30: paxosd.wire.v1.FetchAnswer.voter:type_name -> paxosd.wire.v1.Voter
+	1,  // 31: paxosd.wire.v1.VotesAnswer.voter:type_name -> paxosd.wire.v1.Voter
+	4,  // 32: paxosd.wire.v1.VotesAnswer.votes:type_name -> paxosd.wire.v1.Votes
+	1,  // 33: paxosd.wire.v1.CheckpointAnswer.voter:type_name -> paxosd.wire.v1.Voter
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -3205,7 +3353,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -13,6 +13,8 @@ type parked struct {
 	slot     paxos.Slot
 	checksum paxos.Checksum
 	value    []byte
+	arrived  paxos.Instant
+	explain  bool // its vote is to say how long it took
 }
 
 // onAccept votes, repeats a vote, or refuses (PROTOCOL A3, A4, K5). Where the slot's vote is neither known by heart
@@ -23,7 +25,9 @@ func (a *Acceptor) onAccept(now paxos.Instant, g *group, env *paxos.Envelope, m 
 		a.drop(env, "malformed accept", out)
 		return
 	}
-	p := parked{ballot: m.Ballot, slot: m.Slot, checksum: m.Checksum, value: m.Value}
+	p := parked{
+		ballot: m.Ballot, slot: m.Slot, checksum: m.Checksum, value: m.Value, arrived: env.ArrivedBy(now), explain: m.Explain,
+	}
 	if a.refuseAccept(g, &p, out) {
 		return
 	}

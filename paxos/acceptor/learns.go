@@ -13,12 +13,16 @@ func (a *Acceptor) learned(g *group, p *parked, out *Output) {
 		a.publish(g, out)
 	}
 	if g.learn == nil {
-		g.learn = &paxos.Learn{Voter: a.voter(), Ballot: p.ballot}
+		g.learn = &paxos.Learn{Voter: a.voter(), Ballot: p.ballot, Arrived: p.arrived}
 		if !slices.Contains(a.learns, g) {
 			a.learns = append(a.learns, g)
 		}
 	}
 	g.learn.Votes = append(g.learn.Votes, paxos.SlotSum{Slot: p.slot, Checksum: p.checksum})
+	g.learn.Arrived = min(g.learn.Arrived, p.arrived)
+	if p.explain {
+		g.learn.Times = append(g.learn.Times, paxos.VoteTime{Slot: p.slot, Arrived: p.arrived})
+	}
 }
 
 // Flush publishes the votes gathered since the last Flush. The service calls it at the end of each turn, with the
@@ -40,6 +44,10 @@ func (a *Acceptor) publish(g *group, out *Output) {
 		slices.SortStableFunc(g.learn.Votes, bySlot)
 	}
 	g.learn.Votes = slices.CompactFunc(g.learn.Votes, func(x, y paxos.SlotSum) bool { return x.Slot == y.Slot })
+	if times := g.learn.Times; len(times) > 1 {
+		slices.SortStableFunc(times, func(x, y paxos.VoteTime) int { return cmp.Compare(x.Slot, y.Slot) })
+		g.learn.Times = slices.CompactFunc(times, func(x, y paxos.VoteTime) bool { return x.Slot == y.Slot })
+	}
 	a.say(g, g.learn, out)
 	g.learn = nil
 }

@@ -2,6 +2,7 @@ package acceptor
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -250,5 +251,26 @@ func BenchmarkAccept(b *testing.B) {
 			r.a.Flush(&out)
 			out.Reset()
 		}
+	}
+}
+
+// A turn that takes accepts out of order, and one of them twice, tells each vote's time once: more times than votes are refused by whoever
+// receives them.
+func TestTimesOfOneTurn(t *testing.T) {
+	r := newRig(t, "main")
+	b := bal(1, "p1")
+	r.step(func(out *Output) {
+		for i, n := range []paxos.Slot{3, 1, 3, 2} {
+			env := accept(b, n, batchValue(b, "v"))
+			env.Arrived = r.now.Add(paxos.Span(i - 10))
+			env.Msg.(*paxos.Accept).Explain = n != 2
+			r.a.Deliver(r.now, &env, out)
+		}
+	})
+	m := one[*paxos.Learn](t, r.messages(nil))
+	paxos.SetSynced(m, r.now, 0)
+	want := []paxos.VoteTime{{Slot: 1, Synced: 9, Arrived: r.now.Add(-9)}, {Slot: 3, Synced: 10, Arrived: r.now.Add(-10)}}
+	if !slices.Equal(m.Times, want) || m.Arrived != r.now.Add(-10) {
+		t.Errorf("times %+v, want %+v; oldest %d", m.Times, want, m.Arrived)
 	}
 }

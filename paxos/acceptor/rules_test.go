@@ -27,4 +27,5 @@ func TestP7Silence(t *testing.T)                   { transcript(t, "p7_silence.t
 func TestP7WithdrawnByExactlyThatRun(t *testing.T) { transcript(t, "p7_withdrawn.txt") }
 func TestP7RestartCountsFromItself(t *testing.T)   { transcript(t, "p7_restart.txt") }
 func TestP8BeatsTellWhatDiffers(t *testing.T)      { transcript(t, "p8_beats.txt") }
+func TestVotesSayHowLongTheyTook(t *testing.T)     { transcript(t, "vote_times.txt") }
 func TestSection6StatesOfAGenesis(t *testing.T)    { transcript(t, "s6_founding.txt") }

@@ -61,7 +61,15 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) (res string) {
 		}
 		s.lazy = d.HasArg("lazy")
 	case "sync":
-		s.left(&b, s.rig.sync())
+		envs := s.rig.sync()
+		var took int64
+		d.MaybeScanArgs(t, "took", &took)
+		for i := range envs {
+			if m, ok := envs[i].Msg.(*paxos.Learn); ok {
+				paxos.SetSynced(m, s.rig.now, paxos.Span(took)*paxos.Millisecond)
+			}
+		}
+		s.left(&b, envs)
 	case "crash":
 		s.rig.start()
 		s.state(&b)
@@ -215,6 +223,12 @@ func (s *script) accept(d *datadriven.TestData, t paxos.Slot) paxos.Envelope {
 	if str("log", "main") == "other" {
 		env.Genesis = paxos.GenesisID{2}
 	}
+	if m, ok := env.Msg.(*paxos.Accept); ok {
+		m.Explain = d.HasArg("explain")
+	}
+	if ms, err := strconv.ParseInt(str("waited", ""), 10, 64); err == nil {
+		env.Arrived = s.rig.now.Add(-paxos.Span(ms) * paxos.Millisecond)
+	}
 	return env
 }
 
@@ -335,6 +349,9 @@ func (s *script) envelope(env *paxos.Envelope) string {
 		line := fmt.Sprintf("learn %s %s:", env.Log, name(m.Ballot))
 		for _, v := range m.Votes {
 			line += fmt.Sprintf(" %d=%s", v.Slot, s.names[v.Checksum])
+		}
+		for _, v := range m.Times {
+			line += fmt.Sprintf("; slot %d took %d ms, %d of them the sync", v.Slot, v.Synced/paxos.Millisecond, v.Fsync/paxos.Millisecond)
 		}
 		return line
 	case *paxos.Beat:

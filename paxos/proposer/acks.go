@@ -6,10 +6,10 @@ import (
 )
 
 // answer answers the requests whose items are in a value of this leader's own, now that the value is chosen and the sequencer has
-// decided each item (PROTOCOL P9). items are in the order of the value's list, and so are the outcomes.
-func (ld *leader) answer(g *group, s *step, items []*item, a *sequencer.Applied) {
-	paxos.Assert(len(items) == len(a.Outcomes), "log %q slot %d: %d items have %d outcomes", g.log, a.Slot, len(items), len(a.Outcomes))
-	for i, it := range items {
+// decided each item (PROTOCOL P9). The slot's items are in the order of the value's list, and so are the outcomes.
+func (ld *leader) answer(g *group, s *step, slot *openSlot, a *sequencer.Applied) {
+	paxos.Assert(len(slot.items) == len(a.Outcomes), "log %q slot %d: %d items have %d outcomes", g.log, a.Slot, len(slot.items), len(a.Outcomes))
+	for i, it := range slot.items {
 		ld.queue.done(it)
 		o := &a.Outcomes[i]
 		if len(it.replies) == 0 || o.Code == paxos.CodeDropped {
@@ -18,8 +18,23 @@ func (ld *leader) answer(g *group, s *step, items []*item, a *sequencer.Applied)
 		if o.Code == paxos.CodeDuplicate {
 			g.event(s, paxos.Event{Kind: paxos.EventDuplicate, Slot: a.Slot})
 		}
-		g.reply(s, it.replies, answerOf(ld.ballot, it.sum, o, a.Stamp))
+		m := answerOf(ld.ballot, it.sum, o, a.Stamp)
+		if it.explain {
+			m.Stages = slot.stages(s, it)
+		}
+		g.reply(s, it.replies, m)
 	}
+}
+
+// stages says where the time of one request in a slot that is chosen went, but for its answer, which is still to leave.
+func (o *openSlot) stages(s *step, it *item) *paxos.Stages {
+	st := &paxos.Stages{
+		Arrived: s.wall - paxos.Stamp(s.now.Sub(it.arrived)), Queued: o.opened.Sub(it.arrived), Voted: o.chosenAt.Sub(o.opened),
+		Answered: s.now.Sub(o.chosenAt), Chosen: o.chosenAt,
+	}
+	st.Synced = min(o.vote.synced, st.Voted)
+	st.Fsync = min(o.vote.fsync, st.Synced)
+	return st
 }
 
 // answerOf turns what the sequencer decided into an answer.

@@ -20,7 +20,9 @@ type item struct {
 	sum     paxos.Checksum // what the answer repeats (PROTOCOL P9)
 	key     itemKey
 	keyed   bool
-	replies []reply // at most maxReplies
+	replies []reply       // at most maxReplies
+	arrived paxos.Instant // zero: nobody asked for it
+	explain bool          // the answer is to say where the time went
 }
 
 // itemKey tells a batch that is sent again while the first is still on its way: a session's number, or a command's bytes.
@@ -97,8 +99,24 @@ func (ld *leader) proposeNext(g *group, s *step, t paxos.Slot) bool {
 		return false
 	}
 	g.event(s, paxos.Event{Kind: paxos.EventComposed, Slot: t, Ballot: ld.ballot, N: int64(len(v))})
-	ld.propose(g, s, ld.openNext(s), v, items)
+	o := ld.openNext(s)
+	o.asked, o.explain = oldest(items)
+	if o.asked != 0 {
+		g.event(s, paxos.Event{Kind: paxos.EventQueued, Slot: t, Ballot: ld.ballot, N: int64(o.opened.Sub(o.asked))})
+	}
+	ld.propose(g, s, o, v, items)
 	return true
+}
+
+// oldest returns when the first request among items arrived, zero if there is none, and whether any is to be explained.
+func oldest(items []*item) (at paxos.Instant, explain bool) {
+	for _, it := range items {
+		if at == 0 || it.arrived != 0 && it.arrived < at {
+			at = it.arrived
+		}
+		explain = explain || it.explain
+	}
+	return at, explain
 }
 
 // itemOverhead is more than an item takes beside its body, headOverhead more than a value without items.

@@ -64,7 +64,7 @@ func (g *group) onAppend(s *step, env *paxos.Envelope, m *paxos.Append) {
 		Frames: value.AppendFrame(make([]byte, 0, size), m.Headers, m.Payload),
 	}
 	body := value.EncodeBatch(nil, &b)
-	g.enqueue(s, ld, &item{kind: value.ItemBatch, body: body, sum: b.Checksum, replies: []reply{r}})
+	g.enqueue(s, ld, &item{kind: value.ItemBatch, body: body, sum: b.Checksum, replies: []reply{r}, arrived: env.ArrivedBy(s.now)})
 }
 
 // fitHeaders reports whether the frame's counters can hold the headers: 65,535 of them, keys as long.
@@ -105,7 +105,7 @@ func (g *group) onBatch(s *step, env *paxos.Envelope, m *paxos.Batch) {
 		g.refuse(s, ld, r, b.Checksum, paxos.CodeMalformed, err.Error())
 		return
 	}
-	it := &item{kind: value.ItemBatch, body: m.Batch, sum: b.Checksum, replies: []reply{r}}
+	it := &item{kind: value.ItemBatch, body: m.Batch, sum: b.Checksum, replies: []reply{r}, arrived: env.ArrivedBy(s.now), explain: m.Explain}
 	if !b.Session.IsZero() {
 		if o, ok := g.seq.Advise(&b); ok {
 			if o.Code == paxos.CodeDuplicate {
@@ -188,7 +188,7 @@ func (g *group) onOpen(s *step, env *paxos.Envelope, m *paxos.Open) {
 // command queues an encoded command, unless the same is on its way.
 func (g *group) command(s *step, ld *leader, r reply, body []byte) {
 	sum := paxos.Sum(body)
-	it := &item{kind: value.ItemCommand, body: body, sum: sum, keyed: true, key: itemKey{sum: sum}, replies: []reply{r}}
+	it := &item{kind: value.ItemCommand, body: body, sum: sum, keyed: true, key: itemKey{sum: sum}, replies: []reply{r}, arrived: s.now}
 	if !ld.queue.attach(it) {
 		g.enqueue(s, ld, it)
 	}

@@ -18,13 +18,20 @@ type openSlot struct {
 	sum      paxos.Checksum // of value
 	items    []*item        // of a value composed here, by their place in it; nil otherwise
 	want     want           // while value is nil
+	asked    paxos.Instant  // when the oldest request in items arrived; zero: there is none
 	opened   paxos.Instant
 	resendAt paxos.Instant
 	wait     paxos.Span
 	votes    quorum.Set // at this ballot, of the slot's membership
 	chosen   bool       // a write quorum of them; the learner says so in slot order, later
-	counted  int        // bytes counted as in flight; of a value that is not in hand, as many as were reported
+	explain  bool       // an item is to be explained
+	chosenAt paxos.Instant
+	vote     voted // with explain: the vote that completed the quorum
+	counted  int   // bytes counted as in flight; of a value that is not in hand, as many as were reported
 }
+
+// voted is how long a vote took at its acceptor, as that says; zero where it does not.
+type voted struct{ synced, fsync paxos.Span }
 
 // leader completes what Phase 1 reported, then proposes its own values.
 //
@@ -203,12 +210,12 @@ func (ld *leader) propose(g *group, s *step, o *openSlot, v []byte, items []*ite
 }
 
 func (ld *leader) sendAccept(g *group, s *step, o *openSlot) {
-	g.broadcast(s, &paxos.Accept{Ballot: ld.ballot, Slot: o.slot, Checksum: o.sum, Value: o.value}, true)
+	g.broadcast(s, &paxos.Accept{Ballot: ld.ballot, Slot: o.slot, Checksum: o.sum, Value: o.value, Explain: o.explain}, true)
 }
 
 // onVotes counts votes at this ballot, so that what is chosen, but waits for an earlier slot, is neither sent again nor counted as
 // in flight. Only the learner says what is chosen.
-func (ld *leader) onVotes(g *group, m *paxos.Learn) {
+func (ld *leader) onVotes(g *group, s *step, m *paxos.Learn) {
 	if m.Ballot != ld.ballot {
 		return
 	}
@@ -227,17 +234,30 @@ func (ld *leader) onVotes(g *group, m *paxos.Learn) {
 		}
 		o.votes.Add(k)
 		if quorum.HasWrite(in, o.votes) {
-			ld.markChosen(g, o)
+			o.completedBy(m)
+			ld.markChosen(g, s, o)
+		}
+	}
+}
+
+// completedBy notes what the vote that completes the quorum says of its time.
+func (o *openSlot) completedBy(m *paxos.Learn) {
+	for i := range m.Times {
+		if t := &m.Times[i]; t.Slot == o.slot {
+			o.vote = voted{t.Synced, t.Fsync}
 		}
 	}
 }
 
 // markChosen takes a slot out of flight, be it one whose value was still fetched and that an older ballot's votes have chosen.
-func (ld *leader) markChosen(g *group, o *openSlot) {
+func (ld *leader) markChosen(g *group, s *step, o *openSlot) {
 	if o.chosen {
 		return
 	}
-	o.chosen = true
+	o.chosen, o.chosenAt = true, s.now
+	if o.asked != 0 {
+		g.event(s, paxos.Event{Kind: paxos.EventVoted, Slot: o.slot, Ballot: ld.ballot, N: int64(s.now.Sub(o.opened))})
+	}
 	if o.value != nil {
 		ld.unchosen--
 	}
@@ -265,7 +285,7 @@ func (ld *leader) onChosen(g *group, s *step, c *learner.Chosen) {
 		ld.open[0] = nil
 		ld.open = ld.open[1:]
 		ld.cancelWant(o)
-		ld.markChosen(g, o)
+		ld.markChosen(g, s, o)
 	}
 	g.touch()
 	if o != nil && o.value != nil && !ld.completed(g, s, o, c) {
@@ -286,7 +306,10 @@ func (ld *leader) completed(g *group, s *step, o *openSlot, c *learner.Chosen) b
 	}
 	g.event(s, paxos.Event{Kind: paxos.EventChosen, Slot: c.Slot, Ballot: ld.ballot, N: int64(s.now.Sub(o.opened))})
 	if o.items != nil {
-		ld.answer(g, s, o.items, &c.Applied)
+		ld.answer(g, s, o, &c.Applied)
+	}
+	if o.asked != 0 {
+		g.event(s, paxos.Event{Kind: paxos.EventAnswered, Slot: c.Slot, Ballot: ld.ballot, N: int64(o.chosenAt)})
 	}
 	return true
 }

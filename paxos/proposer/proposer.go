@@ -193,7 +193,7 @@ func (g *group) onAccept(s *step, from string, m *paxos.Accept) {
 func (g *group) onLearn(s *step, m *paxos.Learn) {
 	g.observe(s, m.Ballot, m.Name)
 	if ld, ok := g.phase.(*leader); ok {
-		ld.onVotes(g, m)
+		ld.onVotes(g, s, m)
 	}
 	g.learner.OnLearn(s.now, m, &g.p.fromLearner)
 	g.drain(s)

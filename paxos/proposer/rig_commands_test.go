@@ -44,6 +44,8 @@ var commands = map[string]func(r *rig, a args){
 	"status":       (*rig).status,
 }
 
+func millisecond(n int) paxos.Span { return paxos.Span(n) * paxos.Millisecond }
+
 func (r *rig) number64(s string) uint64 {
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil {
@@ -195,9 +197,13 @@ func (r *rig) vote(a args) {
 		if !ok {
 			r.t.Fatalf("nothing was proposed in slot %d at %s", slot, r.showBallot(b))
 		}
-		r.deliver(a.words[0], &paxos.Learn{
+		learn := &paxos.Learn{
 			Voter: r.store(a), Ballot: b, Votes: []paxos.SlotSum{{Slot: slot, Checksum: m.Checksum}},
-		})
+		}
+		if ms := a.num("synced", 0); ms != 0 {
+			learn.Times = []paxos.VoteTime{{Slot: slot, Synced: millisecond(ms), Fsync: millisecond(a.num("fsync", 0))}}
+		}
+		r.deliver(a.words[0], learn)
 	}
 	for _, v := range r.votesIn(a) {
 		r.deliver(a.words[0], &paxos.Learn{
@@ -284,9 +290,13 @@ func (r *rig) request(a args, msg func(generation uint64) paxos.Message) {
 	if a.str("gen", "") != "" {
 		g = uint64(a.num("gen", 0))
 	}
-	r.deliverEnv(paxos.Envelope{
+	env := paxos.Envelope{
 		Log: on.log, Genesis: on.id, Reply: a.str("reply", fmt.Sprintf("c%d", r.clients)), Request: r.clients, Msg: msg(g),
-	})
+	}
+	if ms := a.num("waited", 0); ms != 0 {
+		env.Arrived = r.now.Add(-millisecond(ms))
+	}
+	r.deliverEnv(env)
 	if !a.has("hold") {
 		r.flush()
 	}
@@ -323,7 +333,7 @@ func (r *rig) batch(a args) {
 		body[len(body)-1] ^= 1
 	}
 	r.request(a, func(g uint64) paxos.Message {
-		return &paxos.Batch{Ballot: r.ballot(a.str("ballot", "")), Batch: body, Generation: g}
+		return &paxos.Batch{Ballot: r.ballot(a.str("ballot", "")), Batch: body, Generation: g, Explain: a.has("explain")}
 	})
 }
 

@@ -33,6 +33,7 @@ type rig struct {
 	beats    []string
 	votes    []string
 	lines    []string
+	timed    bool // stages are shown
 }
 
 const ownRun = 7
@@ -48,7 +49,7 @@ func (r *rig) begin(a args) {
 	}
 	r.gen.Keepers.Members = members(a.list("keepers", "l1", "l2")...)
 	r.gen.ValueLimit = uint32(a.num("limit", 1<<16))
-	r.beats, r.votes = a.list("beats"), a.list("votes")
+	r.beats, r.votes, r.timed = a.list("beats"), a.list("votes"), a.has("timed")
 	r.p = New(Config{
 		Name: a.str("me", "p1"), Cluster: "c", Version: "v", Run: ownRun, Seed: 1, Proposers: []string{"p1", "p2", "p3"},
 		InFlightBytes: a.num("inflight", 0), QueueBytes: a.num("queue", 0), NextRequest: r.next,
@@ -286,6 +287,9 @@ var eventNames = map[paxos.EventKind]string{
 }
 
 func (r *rig) showEvent(ev *paxos.Event) {
+	if r.timed {
+		r.showStage(ev)
+	}
 	name, ok := eventNames[ev.Kind]
 	if !ok {
 		return
@@ -307,6 +311,21 @@ func (r *rig) showEvent(ev *paxos.Event) {
 	r.say("%s", b.String())
 }
 
+// showStage shows the events that measure.
+func (r *rig) showStage(ev *paxos.Event) {
+	switch ev.Kind {
+	case paxos.EventQueued:
+		r.say("  * slot %d left %s after its oldest request arrived", ev.Slot, millis(paxos.Span(ev.N)))
+	case paxos.EventVoted:
+		r.say("  * slot %d chosen %s later", ev.Slot, millis(paxos.Span(ev.N)))
+	case paxos.EventAnswered:
+		r.say("  * slot %d answered %s later", ev.Slot, millis(r.now.Sub(paxos.Instant(ev.N))))
+	default:
+	}
+}
+
+func millis(d paxos.Span) string { return fmt.Sprintf("%d ms", d/paxos.Millisecond) }
+
 func (r *rig) showEnvelope(env *paxos.Envelope) {
 	log := ""
 	if len(r.gens) > 1 && env.Log != paxos.ProcessLog {
@@ -319,7 +338,11 @@ func (r *rig) showEnvelope(env *paxos.Envelope) {
 		if env.Log == r.gen.Log {
 			r.proposed[fmt.Sprintf("%d@%s", m.Slot, r.showBallot(m.Ballot))] = *m
 		}
-		r.say("%saccept %s slot %d: %s", log, r.showBallot(m.Ballot), m.Slot, r.showValue(m.Value))
+		asks := ""
+		if m.Explain {
+			asks = ", asks how long votes take"
+		}
+		r.say("%saccept %s slot %d: %s%s", log, r.showBallot(m.Ballot), m.Slot, r.showValue(m.Value), asks)
 	case *paxos.Ask:
 		r.pend(env)
 		what := "ask"
@@ -400,6 +423,10 @@ func (r *rig) showAnswer(log string, env *paxos.Envelope, m *paxos.BatchAnswer) 
 	}
 	if m.Text != "" {
 		s += ": " + m.Text
+	}
+	if st := m.Stages; st != nil {
+		s += fmt.Sprintf("; arrived %s ago, queued %s, voted %s (synced %s, sync %s), chosen %s ago", millis(paxos.Span(r.wall()-st.Arrived)),
+			millis(st.Queued), millis(st.Voted), millis(st.Synced), millis(st.Fsync), millis(st.Answered))
 	}
 	r.say("%s", s)
 }

@@ -155,12 +155,10 @@ var leaders = []Mutant{
 		Name: "acknowledged-before-sequenced",
 		Rule: "P9: a batch is acknowledged when its slot is chosen, while earlier slots are not",
 		Edits: []Edit{
-			edit(proposerProposer, `		ld.onVotes(g, m)`, `		ld.onVotes(g, s, m)`),
-			edit(proposerLeader, `func (ld *leader) onVotes(g *group, m *paxos.Learn) {`, `func (ld *leader) onVotes(g *group, s *step, m *paxos.Learn) {`),
-			edit(proposerLeader, `			ld.markChosen(g, o)
+			edit(proposerLeader, `			ld.markChosen(g, s, o)
 		}
 	}
-}`, `			ld.markChosen(g, o)
+}`, `			ld.markChosen(g, s, o)
 			at := g.seq.LastOffset()
 			for _, it := range o.items {
 				if b, err := value.DecodeBatch(it.body); it.kind == value.ItemBatch && err == nil && b.Count > 0 {
