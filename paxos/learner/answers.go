@@ -107,7 +107,7 @@ func (l *Learner) onChosen(now paxos.Instant, f *flight, m *paxos.FetchAnswer, o
 		l.useless(f, "slots not asked for", out)
 		return
 	}
-	src.told, src.failed = true, false
+	src.told, src.failed, src.missed = true, false, 0
 	src.start, src.through = m.Start, m.Through
 	l.KnownChosen(m.Through)
 	if n == 0 {

@@ -151,7 +151,11 @@ func (b *Bootstrap) expire(now paxos.Instant) {
 			continue
 		}
 		b.flying = append(b.flying[:i], b.flying[i+1:]...)
-		b.lost(now, &f, silentRest)
+		rest := paxos.Span(0)
+		if src := b.sources.find(f.name); src != nil && f.kind == paxos.KindCheckpoint {
+			rest = src.silence()
+		}
+		b.lost(now, &f, rest)
 	}
 }
 
@@ -236,6 +240,9 @@ func (b *Bootstrap) onCheckpoint(now paxos.Instant, f *flight, m *paxos.Checkpoi
 		b.event(out, paxos.Event{Kind: paxos.EventDropped, Slot: m.Mark, Name: f.name, Text: err.Error()})
 		b.lost(now, f, mistrust)
 		return
+	}
+	if src := b.sources.find(f.name); src != nil {
+		src.missed = 0
 	}
 	o := offer{name: f.name, mark: m.Mark, hash: m.Hash, total: m.Total, through: m.Through}
 	switch {

@@ -18,9 +18,11 @@ const (
 	// quietDelay is for a slot of which only a part was heard: its leader sends again after 100 ms, then 200 ms.
 	quietDelay = 400 * paxos.Millisecond
 
-	// fetchTimeout is how long an answer may take, and silentRest how long a learner that did not answer is left alone.
+	// fetchTimeout is how long an answer may take. A learner that did not answer is left alone for firstRest, which doubles up to
+	// lastRest with each further silence: one lost message must not cost as much as a dead learner, of which there may be no other.
 	fetchTimeout = 1 * paxos.Second
-	silentRest   = 5 * paxos.Second
+	firstRest    = 1 * paxos.Second
+	lastRest     = 5 * paxos.Second
 	// goneRest is how long a learner is left alone that the broker says is not there.
 	goneRest = 1 * paxos.Second
 	// pollTimeout is how long an acceptor's answer may take.
@@ -156,7 +158,7 @@ func (l *Learner) expire(now paxos.Instant) {
 		}
 		if src := r.sources.find(f.name); src != nil && f.what == paxos.FetchChosen {
 			src.tried, src.failed = true, true
-			src.rest(now.Add(silentRest))
+			src.rest(now.Add(src.silence()))
 		}
 	}
 	r.flying = kept

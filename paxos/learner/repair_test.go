@@ -234,6 +234,40 @@ func TestL4BoundedAndSpaced(t *testing.T) {
 	}
 }
 
+// PROTOCOL L4: the acceptors have trimmed, and each learner was out of reach for one answer. Both are asked again soon after, because nobody
+// else has what is missing; those that stay silent are left alone for longer and longer.
+func TestL4OneLostAnswerCostsLittle(t *testing.T) {
+	g := testGenesis(8)
+	w := threeSlots(g)
+	r := newRig(g, "l2", "l3").settled()
+	r.beacon(ballot(1, "p1"), 3, w.hashes[3])
+	asks := map[string][]paxos.Instant{}
+	for range 3000 {
+		r.wait(10 * paxos.Millisecond)
+		requests, _ := r.take()
+		for _, e := range requests {
+			f := fetchOf(t, e)
+			if f.What == paxos.FetchVotes {
+				r.answer(e.Request, e.To, votesAnswer(w, e.To, ballot(1, "p1"), f.From, f.To, 3))
+				continue
+			}
+			asks[e.To] = append(asks[e.To], r.now)
+		}
+	}
+	for _, name := range []string{"l2", "l3"} {
+		at := asks[name]
+		if len(at) < 4 {
+			t.Fatalf("%s was asked %d times in half a minute", name, len(at))
+		}
+		if d := at[1].Sub(at[0]); d > 3*paxos.Second+500*paxos.Millisecond {
+			t.Errorf("%s was asked again after %d ms", name, d/paxos.Millisecond)
+		}
+		if d := at[len(at)-1].Sub(at[len(at)-2]); d < lastRest {
+			t.Errorf("%s, silent %d times in a row, was left alone for %d ms", name, len(at)-1, d/paxos.Millisecond)
+		}
+	}
+}
+
 // Requests of learners that lost the same message do not come at once.
 func TestL4Jittered(t *testing.T) {
 	g := testGenesis(8)

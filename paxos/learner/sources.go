@@ -17,6 +17,7 @@ type source struct {
 	failed  bool       // its last answer did not come, or was of no use
 	rests   bool       // not asked before restUntil
 	until   paxos.Instant
+	missed  int // answers in a row that did not come
 }
 
 // lacks reports whether the source says that slot t lies below what it holds.
@@ -29,6 +30,14 @@ func (s *source) serves(t paxos.Slot) bool {
 
 // rest keeps the source from being asked until the given instant.
 func (s *source) rest(until paxos.Instant) { s.rests, s.until = true, until }
+
+// silence takes note that an answer did not come, and returns how long the source is to be left alone: the longer the more often that
+// happened.
+func (s *source) silence() paxos.Span {
+	d := min(firstRest<<min(s.missed, 8), lastRest)
+	s.missed++
+	return d
+}
 
 // sources are the learners to ask, in the order of their rotation.
 type sources struct {
