@@ -2,9 +2,11 @@ package proposer
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/paxosd/paxosd/paxos"
 	"github.com/paxosd/paxosd/paxos/quorum"
+	"github.com/paxosd/paxosd/paxos/value"
 )
 
 // beat is the newest answer of one acceptor to this process's beacons.
@@ -129,8 +131,23 @@ func (ld *leader) mustResign(g *group, s *step) (string, bool) {
 	case ld.generation == 0:
 		oldest = max(ld.since, ld.moved)
 	}
-	if s.now.Sub(oldest) >= g.p.cfg.ProgressLimit {
+	switch age := s.now.Sub(oldest); {
+	case age >= g.p.cfg.ProgressLimit:
 		return "the oldest open slot does not get chosen", true
+	case age >= g.p.cfg.Timeout && ld.stuckFull(g, s):
+		return "acceptors lack the disk space for the oldest open slot", true
 	}
 	return "", false
+}
+
+// stuckFull reports whether the oldest open slot is a batch composed here that acceptors refuse for want of space. A stable command above it,
+// by which they would get some, waits to be sequenced behind it, and this ballot has no other value for it. The next one has: what nobody
+// voted for gets a no-op, and what somebody did is adopted, which passes (PROTOCOL K5).
+func (ld *leader) stuckFull(g *group, s *step) bool {
+	if len(ld.open) == 0 {
+		return false
+	}
+	o := ld.open[0]
+	m, ok := g.membershipAt(o.slot)
+	return ok && slices.ContainsFunc(o.items, func(it *item) bool { return it.kind == value.ItemBatch }) && g.p.lackSpace(m, s.now)
 }

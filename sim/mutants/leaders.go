@@ -212,7 +212,7 @@ var leaders = []Mutant{
 		Rule: "P8: a leader that no write quorum answers, and whose slots do not get chosen, stays leader for ever",
 		Edits: []Edit{
 			edit(proposerCheck, `	if s.now.Sub(ld.since) >= limit {`, `	if s.now.Sub(ld.since) >= limit && s.now < 0 {`),
-			edit(proposerCheck, `	if s.now.Sub(oldest) >= g.p.cfg.ProgressLimit {`, `	if s.now.Sub(oldest) >= g.p.cfg.ProgressLimit && s.now < 0 {`),
+			edit(proposerCheck, `	switch age := s.now.Sub(oldest); {`, `	switch age := min(s.now.Sub(oldest), 0); {`),
 		},
 		Checkers: []string{"progress"},
 	},
@@ -238,6 +238,12 @@ var leaders = []Mutant{
 		Name:  "fetched-values-not-in-flight",
 		Rule:  "P11: values that a new leader fetches to adopt count only once they are proposed",
 		Edits: []Edit{edit("paxos/proposer/adopt.go", `	g.p.reserve(ld, o.counted)`, `	o.counted = 0`)},
+		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
+	},
+	{
+		Name:  "waits-for-room-behind-a-batch",
+		Rule:  "K5: a leader waits for room behind a batch that acceptors refuse as full, while the command that would make room waits behind it",
+		Edits: []Edit{edit(proposerCheck, `case age >= g.p.cfg.Timeout && ld.stuckFull(g, s):`, `case age >= g.p.cfg.ProgressLimit && ld.stuckFull(g, s):`)},
 		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
 	{
