@@ -11,8 +11,8 @@ import (
 // client is a process that uses the logs.
 type client interface {
 	service
-	// quiet says to begin nothing new.
-	quiet()
+	// quiet says to begin nothing new, or to go on.
+	quiet(on bool)
 	// settled says what is still owed; empty: nothing.
 	settled() string
 }
@@ -89,7 +89,7 @@ func (c *producer) outcomes(w *world) uint32 {
 	return paxos.DefaultOutcomes
 }
 
-func (c *producer) quiet() { c.pace.done = true }
+func (c *producer) quiet(on bool) { c.pace.done = on }
 
 func (c *producer) settled() string {
 	if n := c.s.Unanswered(); n > 0 {
@@ -140,8 +140,10 @@ func (c *producer) submit() {
 	}
 	if chance(r, w.profile.giveUp) {
 		if r.IntN(2) == 0 {
+			b.gaveUp = true
 			in.Deadline = c.p.clock().Add(span(r, 300*paxos.Millisecond))
 		} else {
+			b.gaveUp = true
 			c.abandon = append(c.abandon, c.order)
 		}
 	}
@@ -174,6 +176,7 @@ func (c *producer) carry() {
 				w.check.notAppended(b, d.Answer.Code == paxos.CodeConditionFails, d.Answer.Last)
 			default:
 				w.count("unknown")
+				w.check.unknown(b)
 			}
 		}
 	}
@@ -218,7 +221,7 @@ type plainAsk struct {
 	until paxos.Instant
 }
 
-func (c *plain) quiet() { c.pace.done = true }
+func (c *plain) quiet(on bool) { c.pace.done = on }
 
 func (c *plain) settled() string {
 	if len(c.again) > 0 {
@@ -298,7 +301,7 @@ type tailer struct {
 	asked map[uint64]*batchRecord
 }
 
-func (c *tailer) quiet()          { c.pace.done = true }
+func (c *tailer) quiet(on bool)   { c.pace.done = on }
 func (c *tailer) settled() string { return "" }
 func (c *tailer) connection(bool) {}
 

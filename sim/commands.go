@@ -17,7 +17,7 @@ type admin struct {
 	keep []*paxos.Keepers
 }
 
-func (c *admin) quiet()          {}
+func (c *admin) quiet(bool)      {}
 func (c *admin) settled() string { return "" }
 func (c *admin) connection(bool) {}
 func (c *admin) tick()           {}

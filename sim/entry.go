@@ -24,7 +24,20 @@ type batchRecord struct {
 	told      paxos.Offset // as acknowledged
 	last      paxos.Offset // with condition
 	offset    paxos.Offset // in the log; 0: not there
+	gaveUp    bool         // its client does not wait for ever
 	tail      bool         // no batch: asked for the last offset
+}
+
+// kind says in a word what it is.
+func (b *batchRecord) kind() string {
+	switch {
+	case b.tail:
+		return "tail"
+	case b.producer != nil:
+		return "session"
+	default:
+		return "plain"
+	}
 }
 
 // newBatch numbers a batch.
@@ -90,4 +103,12 @@ func (c *checker) notAppended(b *batchRecord, condition bool, last paxos.Offset)
 	}
 	b.refused, b.condition, b.last, b.returned = true, condition, last, c.w.now
 	c.w.count("refused")
+}
+
+// unknown takes note that a client was told nothing of what became of its batch. Sending again is the session's part: that ends without an
+// outcome only where the client gave up, or the log may have forgotten the session.
+func (c *checker) unknown(b *batchRecord) {
+	if !b.gaveUp && !c.w.sessionsExpire(b.log) {
+		c.w.fail(CheckProgress, "what became of batch %d is unknown, though nobody gave it up and its session is not forgotten", b.number)
+	}
 }

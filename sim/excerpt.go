@@ -26,7 +26,7 @@ const (
 var (
 	namesSlot = regexp.MustCompile(`slot (\d+)`)
 	// Faults, starts and ends of processes, elections and healing are kept whatever the failure is.
-	milestones = regexp.MustCompile(`ms  (FAULT|FAILED|HEAL|end of fault|log |\S+ (starts|ends|begins)|\S+: (event (1|2|3|4) of|membership ))`)
+	milestones = regexp.MustCompile(`ms  (FAULT|FAILED|HEAL|PROBE|end of fault|log |\S+ (starts|ends|begins)|\S+: (event (1|2|3|4) of|membership ))`)
 )
 
 // NewExcerpt returns an excerpt of a run that ends in f.

@@ -3,8 +3,11 @@ package sim
 import "github.com/paxosd/paxosd/paxos"
 
 // Progress is demanded of a healed cluster within this time: clients' waits have grown to seconds by then, a leader must be found, every
-// session's batches be settled, and every learner catch up.
-const progressWithin = 60 * paxos.Second
+// session's batches be settled, and every learner catch up. Of a thousand seeds one takes more than three seconds.
+const progressWithin = 20 * paxos.Second
+
+// settledFor is how long nothing may be owed before the cluster counts as settled: by then beacons have told everyone.
+const settledFor = 300 * paxos.Millisecond
 
 // heal ends all faults. What may be started is started; what is lost stays lost.
 func (w *world) heal() {
@@ -14,7 +17,7 @@ func (w *world) heal() {
 	for _, p := range w.procs {
 		switch {
 		case p.role == paxos.RoleNone:
-			p.svc.(client).quiet()
+			p.svc.(client).quiet(true)
 			continue
 		case p.twin:
 			p.ends("the second process is stopped")
@@ -62,12 +65,14 @@ func (w *world) replace(p *process) {
 	}
 }
 
-// settle demands progress.
+// settle demands progress: that at last nothing is owed any more for a while.
 func (w *world) settle() {
-	end := w.now.Add(progressWithin)
+	end, since := w.now.Add(progressWithin), w.now
 	for {
 		owed := w.owed()
-		if owed == "" {
+		if owed != "" {
+			since = w.now
+		} else if w.now.Sub(since) >= settledFor {
 			return
 		}
 		if w.now >= end {
@@ -92,6 +97,9 @@ func (w *world) owed() string {
 	for _, l := range w.logs {
 		if l.through() == 0 {
 			return l.gen.Log + " has nothing chosen"
+		}
+		if s := w.owedByProposers(l); s != "" {
+			return s
 		}
 		for _, p := range w.procs {
 			if p.chosen == nil || p.twin || !p.up() {

@@ -9,6 +9,9 @@ import (
 	"github.com/paxosd/paxosd/paxos/quorum"
 )
 
+// enoughSessions are more than any seed opens.
+const enoughSessions = 1000
+
 // profile is the shape of one seed's cluster and load.
 type profile struct {
 	cluster                                string
@@ -58,6 +61,9 @@ func members(all []string) []paxos.Member {
 	}
 	return ms
 }
+
+// sessionsExpire reports whether a log remembers so few sessions that one in use may be forgotten.
+func (w *world) sessionsExpire(log string) bool { return w.logNamed(log).gen.Sessions < enoughSessions }
 
 // benchProfile is the cluster of the speed figure.
 func benchProfile() profile {

@@ -28,6 +28,7 @@ type proposerService struct {
 	known    []*logState
 	lookAt   paxos.Instant
 	ticks    int
+	leaving  bool         // an orderly stop has begun
 	through  []paxos.Slot // by log, as last looked at
 }
 
@@ -267,6 +268,7 @@ func (s *proposerService) subscribe(sub proposer.Subscription) {
 
 // handOver begins an orderly stop.
 func (s *proposerService) handOver() {
+	s.leaving = true
 	s.core.HandOver(s.p.clock(), s.p.wall(), &s.out)
 	s.flush()
 }

@@ -150,5 +150,6 @@ func (w *world) run() {
 	}
 	w.heal()
 	w.settle()
+	w.probe()
 	w.check.finish()
 }

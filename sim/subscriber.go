@@ -35,7 +35,7 @@ func newSubscriber(p *process, log string) *subscriber {
 	return c
 }
 
-func (c *subscriber) quiet() {}
+func (c *subscriber) quiet(bool) {}
 
 // settled demands that everything arrives that a running learner holds.
 func (c *subscriber) settled() string {
