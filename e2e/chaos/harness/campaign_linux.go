@@ -69,12 +69,13 @@ func (r *Report) cluster(ctx context.Context, cfg *Config, p *plan, n int, life 
 		fmt.Fprintf(cfg.Out, "cluster %d: %v\n", n, err)
 		return err
 	}
-	v, linear := l.settle(context.WithoutCancel(ctx))
+	v, linear, counts := l.settle(context.WithoutCancel(ctx))
 	r.Clusters++
 	r.Linear += linear
-	r.Unknown += int(l.unknown.Load())
+	r.count(counts)
 	r.Judged.Add(v)
-	fmt.Fprintf(cfg.Out, "cluster %d: %d acknowledged, %d entries, %d single operations; bad: %t\n", n, v.Acked, v.Entries, linear, v.Bad())
+	fmt.Fprintf(cfg.Out, "cluster %d: %d acknowledged, %d refused, %d unknown, %d entries, %d single operations; bad: %t\n",
+		n, v.Acked, v.Refused, v.Unknown, v.Entries, linear, v.Bad())
 	for _, s := range v.Problems {
 		fmt.Fprintf(cfg.Out, "  %s\n", s)
 	}
@@ -88,17 +89,19 @@ func (r *Report) cluster(ctx context.Context, cfg *Config, p *plan, n int, life 
 // steps carries out steps until the end of the cluster's life. In the last part an acceptor's store is damaged.
 func (r *Report) steps(ctx context.Context, cfg *Config, p *plan, l *load, n int, end time.Time) error {
 	// What clients notice of the first fault can be measured only if they have had acknowledgements before.
-	if err := l.c.recovered(ctx, time.Now(), l.gaps, sdkProducers+plainProducers); err != nil {
+	l.faults.Begin(l.started)
+	if err := l.c.recovered(ctx, time.Now(), l); err != nil {
 		return err
 	}
 	began := time.Now()
+	l.faults.End(began)
 	reduced := end.Add(-end.Sub(began) / reducedPart)
 	for damaged := cfg.Only != ""; time.Now().Before(end) && ctx.Err() == nil; {
 		s := p.next()
 		if !damaged && time.Now().After(reduced) {
 			s, damaged = p.last(), true
 		}
-		d, err := l.c.do(ctx, &s, l.gaps, sdkProducers+plainProducers)
+		d, err := l.c.do(ctx, &s, l)
 		if ctx.Err() != nil {
 			return nil // interrupted: what there is will be judged
 		}

@@ -2,15 +2,9 @@ package harness
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/paxosd/paxosd/client"
 	"github.com/paxosd/paxosd/e2e/chaos/judge"
@@ -18,25 +12,40 @@ import (
 
 // Clients of a round.
 const (
-	sdkProducers   = 10
-	plainProducers = 6
-	singleClients  = 4
-	subscribers    = 3
+	patientProducers   = 8
+	impatientProducers = 2
+	plainProducers     = 6
+	singleClients      = 4
+	subscribers        = 3
+)
 
-	deliveryTimeout = 20 * time.Second
-	singleTimeout   = 3 * time.Second
+// Deadlines. Patient clients have more time than any fault and the recovery from it together may take.
+const (
+	patience   = 2 * time.Minute
+	impatience = 3 * time.Second
+)
+
+// Shares of operations that may miss their deadline, where faults excuse it. Whoever is patient has no excuse.
+const (
+	patientShare   = 0
+	impatientShare = 0.02
+	singleShare    = 0.02
 )
 
 // load is the clients of a cluster, and what they know.
 type load struct {
 	c       *Cluster
+	started time.Time
 	main    *judge.History
 	ops     *judge.Ops
-	gaps    *judge.Gaps
-	started time.Time
-	unknown atomic.Int64 // appends of main whose producer ended without knowing
+	faults  *judge.Troubles
+	gaps    *judge.Gaps // of appends to main
+	single  *judge.Gaps // of operations on the second log
 
-	stop      context.CancelFunc
+	patient, impatient, plain, singles *judge.Outcomes
+
+	stop      context.CancelFunc // of whoever appends; what is on its way is waited for
+	quit      context.CancelFunc // of that waiting
 	stopRead  context.CancelFunc
 	producing sync.WaitGroup
 	reading   sync.WaitGroup
@@ -47,18 +56,29 @@ type load struct {
 }
 
 func newLoad(ctx context.Context, c *Cluster) *load {
-	l := &load{c: c, main: judge.NewHistory(), ops: &judge.Ops{}, gaps: judge.NewGaps(), started: time.Now()}
-	var producing, reading context.Context
+	l := &load{
+		c: c, started: time.Now(), main: judge.NewHistory(), ops: &judge.Ops{}, faults: &judge.Troubles{},
+		gaps: judge.NewGaps(), single: judge.NewGaps(),
+		patient:   judge.NewOutcomes("appends", patience, patientShare),
+		impatient: judge.NewOutcomes("appends in a hurry", impatience, impatientShare),
+		plain:     judge.NewOutcomes("plain appends", patience, patientShare),
+		singles:   judge.NewOutcomes("single operations", impatience, singleShare),
+	}
+	var producing, ending, reading context.Context
 	producing, l.stop = context.WithCancel(ctx)
+	ending, l.quit = context.WithCancel(context.WithoutCancel(ctx))
 	reading, l.stopRead = context.WithCancel(context.WithoutCancel(ctx)) // an interrupted campaign still asks what subscribers have
-	for i := range sdkProducers {
-		l.producing.Go(func() { l.produce(producing, fmt.Sprintf("sdk%02d", i)) })
+	for i := range patientProducers {
+		l.producing.Go(func() { l.produce(producing, ending, fmt.Sprintf("sdk%02d", i), l.patient, patience) })
+	}
+	for i := range impatientProducers {
+		l.producing.Go(func() { l.produce(producing, ending, fmt.Sprintf("hurried%02d", i), l.impatient, impatience) })
 	}
 	for i := range plainProducers {
-		l.producing.Go(func() { l.producePlain(producing, fmt.Sprintf("plain%02d", i)) })
+		l.producing.Go(func() { l.producePlain(producing, ending, fmt.Sprintf("plain%02d", i)) })
 	}
 	for i := range singleClients {
-		l.producing.Go(func() { l.single(producing, i+1) })
+		l.producing.Go(func() { l.operate(producing, i+1) })
 	}
 	for i := range subscribers {
 		r := &reader{name: fmt.Sprintf("subscriber %d", i+1)}
@@ -68,9 +88,22 @@ func newLoad(ctx context.Context, c *Cluster) *load {
 	return l
 }
 
+// waits says who has had no acknowledgement after a moment; empty: everybody had one.
+func (l *load) waits(since time.Time) string {
+	const producers = patientProducers + impatientProducers + plainProducers
+	if n := l.gaps.Acked(since); n < producers {
+		return fmt.Sprintf("%d of %d producers append again", n, producers)
+	}
+	if n := l.single.Acked(since); n < singleClients {
+		return fmt.Sprintf("%d of %d clients do single operations again", n, singleClients)
+	}
+	return ""
+}
+
 // end ends every client. Nothing more is judged.
 func (l *load) end() {
 	l.stop()
+	l.quit()
 	l.stopRead()
 	l.producing.Wait()
 	l.reading.Wait()
@@ -95,150 +128,6 @@ func (c *Cluster) client(ctx context.Context) (*client.Client, func(), error) {
 		return nil, nil, err
 	}
 	return cl, func() { cl.Close(); nc.Close() }, nil
-}
-
-// produce appends with the SDK, several entries on their way at a time. A producer that came to an end is followed by
-// another, with another name: what is unknown of the first may appear later than what the second appends.
-func (l *load) produce(ctx context.Context, name string) {
-	cl, end, err := l.c.client(context.WithoutCancel(ctx))
-	if err != nil {
-		l.problem("%s: %v", name, err)
-		return
-	}
-	defer end()
-	for life := 1; ctx.Err() == nil; life++ {
-		p, err := cl.Log(logMain).Producer(ctx, client.StopOnError(), client.DeliveryTimeout(deliveryTimeout))
-		if err != nil {
-			pause(ctx, 50*time.Millisecond)
-			continue
-		}
-		l.produceWith(ctx, p, name, fmt.Sprintf("%s.%d", name, life))
-	}
-}
-
-func (l *load) produceWith(ctx context.Context, p *client.Producer, who, name string) {
-	for n := 1; ctx.Err() == nil; n++ {
-		entry := fmt.Sprintf("%s/%d", name, n)
-		l.main.Try(entry)
-		err := p.Append(ctx, client.Entry{Payload: payload(entry)}, func(a client.Ack, err error) {
-			if err != nil {
-				l.unknown.Add(1)
-				return
-			}
-			l.main.Ack(entry, a.Offset)
-			l.gaps.Ack(who)
-		})
-		if err != nil {
-			break
-		}
-		if n%4 == 0 {
-			pause(ctx, 80*time.Millisecond)
-		}
-	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliveryTimeout)
-	defer cancel()
-	_ = p.Close(last) // what it does not acknowledge is unknown
-}
-
-// producePlain appends with requests and message ids, each tried until it is acknowledged.
-func (l *load) producePlain(ctx context.Context, name string) {
-	nc, err := l.c.connect()
-	if err != nil {
-		l.problem("%s: %v", name, err)
-		return
-	}
-	defer nc.Close()
-	for n := 1; ctx.Err() == nil; n++ {
-		entry := fmt.Sprintf("%s/%d", name, n)
-		l.main.Try(entry)
-		for ctx.Err() == nil {
-			if offset := appendPlain(ctx, nc, entry); offset > 0 {
-				l.main.Ack(entry, offset)
-				l.gaps.Ack(name)
-				break
-			}
-			pause(ctx, 20*time.Millisecond)
-		}
-		pause(ctx, 40*time.Millisecond)
-	}
-}
-
-// appendPlain tries once to append an entry with its name as message id; 0: it was not acknowledged.
-func appendPlain(ctx context.Context, nc *nats.Conn, entry string) uint64 {
-	m := nats.NewMsg("paxos.main." + logMain + ".append")
-	m.Data = payload(entry)
-	m.Header.Set("Nats-Msg-Id", entry)
-	try, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	r, err := nc.RequestMsgWithContext(try, m)
-	if err != nil || r.Header.Get("Nats-Service-Error") != "" {
-		return 0
-	}
-	var a struct {
-		Offset uint64 `json:"offset"`
-	}
-	if json.Unmarshal(r.Data, &a) != nil {
-		return 0
-	}
-	return a.Offset
-}
-
-// single does one operation after the other on the second log: appends, conditional appends, questions for the last offset.
-func (l *load) single(ctx context.Context, number int) {
-	cl, end, err := l.c.client(context.WithoutCancel(ctx))
-	if err != nil {
-		l.problem("client %d: %v", number, err)
-		return
-	}
-	defer end()
-	log := cl.Log(logSingle)
-	var last uint64
-	for n := 1; ctx.Err() == nil; n++ {
-		op := judge.Op{Client: number, Kind: judge.OpKind(1 + rand.IntN(3)), Payload: fmt.Sprintf("single%d/%d", number, n)}
-		if op.Kind == judge.OpExpect {
-			op.Expect = last
-		}
-		if l.one(ctx, log, &op) {
-			l.ops.Add(op)
-			if !op.Unknown {
-				last = op.Offset
-			}
-		}
-		pause(ctx, time.Duration(20+rand.IntN(100))*time.Millisecond)
-	}
-}
-
-// one carries an operation out, and reports whether its outcome says anything.
-func (l *load) one(ctx context.Context, log *client.Log, op *judge.Op) bool {
-	try, cancel := context.WithTimeout(context.WithoutCancel(ctx), singleTimeout)
-	defer cancel()
-	var opts []client.AppendOption
-	if op.Kind == judge.OpExpect {
-		opts = append(opts, client.ExpectLast(op.Expect))
-	}
-	op.Begin = time.Since(l.started)
-	if op.Kind == judge.OpLast {
-		last, err := log.LastOffset(try)
-		op.End, op.Offset, op.Done = time.Since(l.started), last, err == nil
-		return err == nil
-	}
-	ack, err := log.AppendBatch(try, []client.Entry{{Payload: payload(op.Payload)}}, opts...)
-	op.End = time.Since(l.started)
-	var e *client.Error
-	switch {
-	case err == nil:
-		op.Done, op.Offset = true, ack.Offset
-		return true
-	case errors.Is(err, client.ErrConditionFailed) && errors.As(err, &e):
-		op.Offset = e.Last
-		return true
-	case errors.Is(err, client.ErrRefused):
-		op.Refused = true
-		return true
-	default:
-		op.Unknown = true
-		return true
-	}
 }
 
 // reader is a subscription that lasts for the whole round.

@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/paxosd/paxosd/e2e/chaos/judge"
 	"github.com/paxosd/paxosd/e2e/chaos/world"
 )
 
@@ -24,6 +23,7 @@ type Done struct {
 	Lasted Seconds `json:"lasted"` // from the beginning of the first fault to the end of the last
 	Gap    Seconds `json:"gap"`    // the longest without an acknowledgement to anybody
 	Client Seconds `json:"client"` // … to the one client that waited longest
+	Single Seconds `json:"single"` // … to the one client of single operations that waited longest
 	After  Seconds `json:"after"`  // from the end of the faults to the next acknowledgement
 	Ready  Seconds `json:"ready"`  // … until every role was ready and every client had one
 }
@@ -34,11 +34,14 @@ type Seconds float64
 func seconds(d time.Duration) Seconds { return Seconds(d.Round(time.Millisecond).Seconds()) }
 
 // do carries a step out, waits until the cluster has recovered, and measures.
-func (c *Cluster) do(ctx context.Context, s *Step, gaps *judge.Gaps, clients int) (*Done, error) {
+func (c *Cluster) do(ctx context.Context, s *Step, l *load) (*Done, error) {
 	d := &Done{Reduced: len(c.of(acceptor)) < machines}
 	before := c.leader(ctx)
-	gaps.Begin()
+	l.gaps.Begin()
+	l.single.Begin()
 	began := time.Now()
+	l.faults.Begin(began)
+	defer func() { l.faults.End(time.Now()) }()
 	actives, err := c.inflict(ctx, s, d)
 	d.Lasted = seconds(time.Since(began))
 	if e := c.mend(ctx, actives); err == nil {
@@ -47,15 +50,16 @@ func (c *Cluster) do(ctx context.Context, s *Step, gaps *judge.Gaps, clients int
 	if err != nil {
 		return d, err
 	}
-	gaps.Mended()
+	l.gaps.Mended()
 	mended := time.Now()
-	if err := c.recovered(ctx, mended, gaps, clients); err != nil {
+	if err := c.recovered(ctx, mended, l); err != nil {
 		return d, fmt.Errorf("after %q: %w", d.What, err)
 	}
 	d.Ready = seconds(time.Since(mended))
-	d.After = seconds(gaps.After())
-	all, client := gaps.Longest()
-	d.Gap, d.Client = seconds(all), seconds(client)
+	d.After = seconds(l.gaps.After())
+	all, client := l.gaps.Longest()
+	_, single := l.single.Longest()
+	d.Gap, d.Client, d.Single = seconds(all), seconds(client), seconds(single)
 	d.Leaders = leaderName(before) + "→" + leaderName(c.leader(ctx))
 	return d, nil
 }
@@ -111,13 +115,16 @@ func (c *Cluster) mend(ctx context.Context, as []*active) error {
 }
 
 // recovered waits until every role is ready and every client's appends go on.
-func (c *Cluster) recovered(ctx context.Context, since time.Time, gaps *judge.Gaps, clients int) error {
+func (c *Cluster) recovered(ctx context.Context, since time.Time, l *load) error {
 	ctx, cancel := context.WithTimeout(ctx, recoverLimit)
 	defer cancel()
-	for gaps.Acked(since) < clients {
+	for {
+		waits := l.waits(since)
+		if waits == "" {
+			break
+		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("%w: only %d of %d clients append again within %v; %s",
-				errViolated, gaps.Acked(since), clients, recoverLimit, c.said(ctx))
+			return fmt.Errorf("%w: only %s within %v; %s", errViolated, waits, recoverLimit, c.said(ctx))
 		}
 		// Roles that noticed damage late are dealt with meanwhile.
 		if _, err := c.waits(ctx); err != nil && ctx.Err() == nil {

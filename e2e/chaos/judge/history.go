@@ -14,11 +14,16 @@ type History struct {
 	tried map[string]bool
 	acked map[string]uint64
 	again []string // acknowledged twice, at different offsets
+
+	refused map[string]bool
+	unknown map[string]bool
 }
 
 // NewHistory returns an empty history.
 func NewHistory() *History {
-	return &History{tried: make(map[string]bool), acked: make(map[string]uint64)}
+	return &History{
+		tried: make(map[string]bool), acked: make(map[string]uint64), refused: make(map[string]bool), unknown: make(map[string]bool),
+	}
 }
 
 // Try is called before a payload is appended.
@@ -38,6 +43,20 @@ func (h *History) Ack(payload string, offset uint64) {
 	h.acked[payload] = offset
 }
 
+// Refuse is called when a payload was refused for certain: it must never be in the log.
+func (h *History) Refuse(payload string) {
+	h.mu.Lock()
+	h.refused[payload] = true
+	h.mu.Unlock()
+}
+
+// Unknown is called when nobody will ever know, except from the log, whether a payload was appended.
+func (h *History) Unknown(payload string) {
+	h.mu.Lock()
+	h.unknown[payload] = true
+	h.mu.Unlock()
+}
+
 // Acked returns how many payloads were acknowledged so far.
 func (h *History) Acked() int {
 	h.mu.Lock()
@@ -49,19 +68,23 @@ func (h *History) Acked() int {
 type Verdict struct {
 	Tried      int      `json:"tried"`
 	Acked      int      `json:"acked"`
+	Refused    int      `json:"refused"`
+	Unknown    int      `json:"unknown"`
 	Entries    int      `json:"entries"`
 	Lost       int      `json:"lost"`       // acknowledged and not there
 	Duplicated int      `json:"duplicated"` // there twice
 	Reordered  int      `json:"reordered"`  // there before what its producer appended earlier
 	Moved      int      `json:"moved"`      // elsewhere than it was acknowledged, or acknowledged at two offsets
 	Invented   int      `json:"invented"`   // there and never appended
+	Revived    int      `json:"revived"`    // there and refused
+	Untold     int      `json:"untold"`     // tried, and its client was told nothing
 	Other      int      `json:"other"`      // what is no matter of single entries: copies that differ, operations without an order
 	Problems   []string `json:"problems,omitempty"`
 }
 
 // Bad reports whether anything is wrong.
 func (v *Verdict) Bad() bool {
-	return v.Lost+v.Duplicated+v.Reordered+v.Moved+v.Invented+v.Other > 0
+	return v.Lost+v.Duplicated+v.Reordered+v.Moved+v.Invented+v.Revived+v.Untold+v.Other > 0
 }
 
 // maxProblems bounds what is said of one log in words; the numbers count everything.
@@ -83,12 +106,16 @@ func (v *Verdict) Fail(format string, args ...any) {
 func (v *Verdict) Add(o *Verdict) {
 	v.Tried += o.Tried
 	v.Acked += o.Acked
+	v.Refused += o.Refused
+	v.Unknown += o.Unknown
 	v.Entries += o.Entries
 	v.Lost += o.Lost
 	v.Duplicated += o.Duplicated
 	v.Reordered += o.Reordered
 	v.Moved += o.Moved
 	v.Invented += o.Invented
+	v.Revived += o.Revived
+	v.Untold += o.Untold
 	v.Other += o.Other
 	for _, p := range o.Problems {
 		v.say("%s", p)
@@ -99,7 +126,9 @@ func (v *Verdict) Add(o *Verdict) {
 func (h *History) Check(log []string) *Verdict {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v := &Verdict{Tried: len(h.tried), Acked: len(h.acked), Entries: len(log), Moved: len(h.again)}
+	v := &Verdict{
+		Tried: len(h.tried), Acked: len(h.acked), Refused: len(h.refused), Unknown: len(h.unknown), Entries: len(log), Moved: len(h.again),
+	}
 	for _, s := range h.again {
 		v.say("%s", s)
 	}
@@ -126,7 +155,24 @@ func (h *History) Check(log []string) *Verdict {
 		newest[producer] = max(newest[producer], number)
 	}
 	h.acknowledged(v, at)
+	h.others(v, at)
 	return v
+}
+
+// others holds the log to what was not acknowledged: refused is refused for ever, and nothing ends without a word.
+func (h *History) others(v *Verdict, at map[string]uint64) {
+	for payload := range h.refused {
+		if offset, there := at[payload]; there {
+			v.Revived++
+			v.say("%q was refused, and is in the log at offset %d", payload, offset)
+		}
+	}
+	for payload := range h.tried {
+		if _, acked := h.acked[payload]; !acked && !h.refused[payload] && !h.unknown[payload] {
+			v.Untold++
+			v.say("%q was appended, and its client was told nothing", payload)
+		}
+	}
 }
 
 // acknowledged holds the log to what was acknowledged.

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -8,35 +9,59 @@ import (
 
 func TestCheck(t *testing.T) {
 	for _, x := range []struct {
-		name  string
-		tried string
-		acked map[string]uint64
-		log   string
-		want  Verdict
+		name    string
+		tried   string // and unknown, unless it is acknowledged or refused
+		acked   map[string]uint64
+		refused string
+		log     string
+		want    Verdict
 	}{
-		{"all there", "a/1 a/2 b/1", map[string]uint64{"a/1": 1, "b/1": 2}, "a/1 b/1 a/2", Verdict{}},
-		{"unacknowledged and not there", "a/1 a/2", map[string]uint64{"a/2": 1}, "a/2", Verdict{}},
-		{"lost", "a/1 a/2", map[string]uint64{"a/1": 1, "a/2": 2}, "a/1", Verdict{Lost: 1}},
-		{"twice", "a/1 b/1", map[string]uint64{"a/1": 1}, "a/1 b/1 b/1", Verdict{Duplicated: 1}},
-		{"out of order", "a/1 a/2", nil, "a/2 a/1", Verdict{Reordered: 1}},
-		{"ten comes after nine", "a/9 a/10", nil, "a/9 a/10", Verdict{}},
-		{"elsewhere", "a/1 b/1", map[string]uint64{"b/1": 1}, "a/1 b/1", Verdict{Moved: 1}},
-		{"never appended", "a/1", nil, "a/1 c/1", Verdict{Invented: 1}},
-		{"no payload of ours", "a/1", nil, "x", Verdict{Invented: 1}},
+		{"all there", "a/1 a/2 b/1", map[string]uint64{"a/1": 1, "b/1": 2}, "", "a/1 b/1 a/2", Verdict{}},
+		{"unknown and not there", "a/1 a/2", map[string]uint64{"a/2": 1}, "", "a/2", Verdict{}},
+		{"lost", "a/1 a/2", map[string]uint64{"a/1": 1, "a/2": 2}, "", "a/1", Verdict{Lost: 1}},
+		{"twice", "a/1 b/1", map[string]uint64{"a/1": 1}, "", "a/1 b/1 b/1", Verdict{Duplicated: 1}},
+		{"out of order", "a/1 a/2", nil, "", "a/2 a/1", Verdict{Reordered: 1}},
+		{"ten comes after nine", "a/9 a/10", nil, "", "a/9 a/10", Verdict{}},
+		{"elsewhere", "a/1 b/1", map[string]uint64{"b/1": 1}, "", "a/1 b/1", Verdict{Moved: 1}},
+		{"never appended", "a/1", nil, "", "a/1 c/1", Verdict{Invented: 1}},
+		{"no payload of ours", "a/1", nil, "", "x", Verdict{Invented: 1}},
+		{"refused and not there", "a/1 a/2", map[string]uint64{"a/1": 1}, "a/2", "a/1", Verdict{}},
+		{"refused and there", "a/1 a/2", map[string]uint64{"a/1": 1}, "a/2", "a/1 a/2", Verdict{Revived: 1}},
+		{"acknowledged and refused", "a/1", map[string]uint64{"a/1": 1}, "a/1", "a/1", Verdict{Revived: 1}},
 	} {
 		h := NewHistory()
+		for p := range strings.FieldsSeq(x.refused) {
+			h.Refuse(p)
+		}
 		for p := range strings.FieldsSeq(x.tried) {
 			h.Try(p)
+			if _, acked := x.acked[p]; !acked && !strings.Contains(x.refused, p) {
+				h.Unknown(p)
+			}
 		}
 		for p, o := range x.acked {
 			h.Ack(p, o)
 		}
 		v := h.Check(strings.Fields(x.log))
-		got := Verdict{Lost: v.Lost, Duplicated: v.Duplicated, Reordered: v.Reordered, Moved: v.Moved, Invented: v.Invented}
-		if got.Lost != x.want.Lost || got.Duplicated != x.want.Duplicated || got.Reordered != x.want.Reordered ||
-			got.Moved != x.want.Moved || got.Invented != x.want.Invented || v.Bad() != (len(v.Problems) > 0) {
+		got := Verdict{
+			Lost: v.Lost, Duplicated: v.Duplicated, Reordered: v.Reordered, Moved: v.Moved, Invented: v.Invented, Revived: v.Revived, Untold: v.Untold,
+		}
+		if !reflect.DeepEqual(got, x.want) || v.Bad() != (len(v.Problems) > 0) {
 			t.Errorf("%s: %+v", x.name, v)
 		}
+	}
+}
+
+// An append whose client is told nothing at all is none of the three outcomes.
+func TestEveryTryEnds(t *testing.T) {
+	h := NewHistory()
+	h.Try("a/1")
+	if v := h.Check(nil); v.Untold != 1 || !v.Bad() {
+		t.Errorf("no outcome: %+v", v)
+	}
+	h.Unknown("a/1")
+	if v := h.Check(nil); v.Bad() || v.Unknown != 1 {
+		t.Errorf("unknown: %+v", v)
 	}
 }
 

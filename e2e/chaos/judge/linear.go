@@ -55,6 +55,19 @@ func (o *Ops) Len() int {
 	return len(o.all)
 }
 
+// Known returns how many operations of a kind have a known outcome.
+func (o *Ops) Known(kind OpKind) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := 0
+	for i := range o.all {
+		if op := &o.all[i]; op.Kind == kind && !op.Unknown && !op.Refused {
+			n++
+		}
+	}
+	return n
+}
+
 // Linear reports whether there is an order of the operations, each at an instant between its beginning and its end, that explains every
 // outcome and ends in this log. checked says how many operations took part; an error says that there is no order, or that none was
 // found in time.
