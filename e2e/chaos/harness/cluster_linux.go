@@ -18,13 +18,15 @@ import (
 // role is a process of the cluster that is no broker, with its store, its way to its broker and its pages.
 type role struct {
 	place
-	proc  *world.Process
-	proxy *world.Proxy
-	disk  *world.Disk // nil: a proposer
-	store string      // folder on the disk
-	pages *http.Client
-	http  string
-	out   string // why it stays out of this cluster for good; empty: it does not
+	proc   *world.Process
+	proxy  *world.Proxy
+	disk   *world.Disk // nil: a proposer
+	store  string      // folder on the disk
+	pages  *http.Client
+	http   string
+	begins uint64 // first offset of main that a learner holds: 1, unless its store was replaced
+
+	out string // why it stays out of this cluster for good; empty: it does not
 
 	harmed bool   // its store was damaged, and it has not noticed yet
 	reason string // what it said when it did
@@ -121,7 +123,7 @@ func brokerFile(t *configs.Topology, machine int) ([]byte, error) {
 // addRole makes a role with its disk and its proxy, and starts it.
 func (c *Cluster) addRole(i int, p place) error {
 	m := c.net.Machine(p.machine)
-	r := &role{place: p, http: fmt.Sprintf("127.0.0.1:%d", httpPort+i)}
+	r := &role{place: p, begins: 1, http: fmt.Sprintf("127.0.0.1:%d", httpPort+i)}
 	r.pages = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DialContext: m.DialContext, DisableKeepAlives: true}}
 	c.roles = append(c.roles, r)
 	var err error

@@ -201,7 +201,9 @@ func (c *Cluster) replaceLearner(ctx context.Context, r *role) error {
 			behind = behind || l.Through < want[l.Log]
 		}
 		if !behind {
-			return nil
+			var err error
+			r.begins, err = r.first(ctx, logMain)
+			return err
 		}
 		pause(ctx, 50*time.Millisecond)
 	}

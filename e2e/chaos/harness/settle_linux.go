@@ -20,18 +20,23 @@ const (
 )
 
 // settle ends the load, and holds what the logs have to what clients know.
-func (l *load) settle(ctx context.Context) (v *judge.Verdict, linear int) {
+func (l *load) settle(ctx context.Context) (v *judge.Verdict, linear int, counts []judge.Count) {
+	l.stop()
+	lasted := time.Since(l.started)
+	l.producing.Wait()
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
-	l.stop()
-	l.producing.Wait()
 	log, err := l.c.read(ctx, logMain, 1)
 	if err != nil {
 		v = &judge.Verdict{Acked: l.main.Acked()}
 		v.Fail("%v", err)
-		return v, 0
+		return v, 0, nil
 	}
 	v = l.main.Check(log)
+	for _, o := range []*judge.Outcomes{l.patient, l.impatient, l.plain, l.singles} {
+		counts = append(counts, o.Judge(l.faults, v))
+	}
+	enough(l.ops, lasted, v)
 	l.subscribersHave(ctx, v, log)
 	linear = l.singleLog(ctx, v)
 	l.copies(ctx, v, log)
@@ -40,7 +45,7 @@ func (l *load) settle(ctx context.Context) (v *judge.Verdict, linear int) {
 	for _, p := range l.problems {
 		v.Fail("%s", p)
 	}
-	return v, linear
+	return v, linear, counts
 }
 
 // subscribersHave waits until every subscriber has the whole log, and compares.
@@ -73,7 +78,7 @@ func (l *load) singleLog(ctx context.Context, v *judge.Verdict) int {
 	return checked
 }
 
-// copies reads the log from each learner alone, while the others stand still. A learner that lost its store has it from a checkpoint on.
+// copies reads the log from each learner alone, while the others stand still.
 func (l *load) copies(ctx context.Context, v *judge.Verdict, log []string) {
 	learners := l.c.of(learner)
 	for _, r := range learners {
@@ -92,9 +97,21 @@ func (l *load) copies(ctx context.Context, v *judge.Verdict, log []string) {
 	}
 }
 
+// holdsFrom holds the first offset of a learner's copy to where it must be: nothing is ever dropped here, and only a learner whose damaged store
+// was replaced may have begun at a checkpoint.
+func (r *role) holdsFrom(first uint64) error {
+	if first != r.begins {
+		return fmt.Errorf("its copy of log %s begins at offset %d, not at %d", logMain, first, r.begins)
+	}
+	return nil
+}
+
 func (l *load) copyOf(ctx context.Context, r *role, log []string) error {
 	first, err := r.first(ctx, logMain)
 	if err != nil {
+		return err
+	}
+	if err := r.holdsFrom(first); err != nil {
 		return err
 	}
 	own, err := l.c.read(ctx, logMain, first)
