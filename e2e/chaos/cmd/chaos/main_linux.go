@@ -52,11 +52,11 @@ func run() (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	dir, unlock, err := world.Folder("paxosd-chaos-")
+	folder, err := world.NewFolder("paxosd-chaos-")
 	if err != nil {
 		return exitFailed, err
 	}
-	defer unlock()
+	dir := folder.Dir
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	fmt.Printf("seed %d, folder %s\n", *seed, dir)
@@ -65,7 +65,7 @@ func run() (int, error) {
 		For: time.Duration(*minutes * float64(time.Minute)), Cluster: time.Duration(*each * float64(time.Minute)),
 	})
 	if report == nil {
-		return exitFailed, err
+		return exitFailed, errors.Join(err, folder.Keep())
 	}
 	report.Print(os.Stdout)
 	if *asJSON != "" {
@@ -73,12 +73,12 @@ func run() (int, error) {
 	}
 	if report.Judged.Bad() {
 		fmt.Printf("what the processes said is in %s\n", dir)
-		return exitBad, nil
+		return exitBad, folder.Keep()
 	}
 	if err != nil {
-		return exitFailed, fmt.Errorf("%w (what the processes said is in %s)", err, dir)
+		return exitFailed, errors.Join(fmt.Errorf("%w (what the processes said is in %s)", err, dir), folder.Keep())
 	}
-	return exitGood, os.RemoveAll(dir)
+	return exitGood, folder.Remove()
 }
 
 func write(name string, report *harness.Report) error {
