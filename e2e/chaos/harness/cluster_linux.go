@@ -30,6 +30,7 @@ type role struct {
 
 	harmed bool   // its store was damaged, and it has not noticed yet
 	reason string // what it said when it did
+	heard  int    // connections to its broker until then
 }
 
 // Cluster is all processes, on a network of their own.

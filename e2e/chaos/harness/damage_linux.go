@@ -133,10 +133,18 @@ func (r *role) files() ([]string, error) {
 	return all, err
 }
 
+// whileOpening is in what a role says that could not open its store.
+const whileOpening = "open store"
+
 // notices starts a role with a damaged store, and waits until it is ready or ends. A role that ends must say what is damaged, must
-// have marked its store, and must end in the same way when it is started again.
+// have marked its store, and must end in the same way when it is started again. One that noticed while it opened the store must not have
+// been heard of.
 func (r *role) notices(ctx context.Context) (bool, error) {
 	said := r.proc.Said()
+	var err error
+	if r.heard, err = r.proxy.Connections(); err != nil {
+		return false, err
+	}
 	if err := r.proc.Start(); err != nil {
 		return false, err
 	}
@@ -151,7 +159,13 @@ func (r *role) notices(ctx context.Context) (bool, error) {
 		}
 		pause(limit, 20*time.Millisecond)
 	}
-	return true, r.gaveUp(r.proc.SaidSince(said))
+	why := r.proc.SaidSince(said)
+	if strings.Contains(why, whileOpening) {
+		if err := r.silent(); err != nil {
+			return true, err
+		}
+	}
+	return true, r.gaveUp(why)
 }
 
 // gaveUp holds a role that ended on a damaged store to how it has to.
@@ -163,6 +177,12 @@ func (r *role) gaveUp(said string) error {
 		return fmt.Errorf("%w: %s does not say what is damaged: %s", errViolated, r.name, lastLine(said))
 	}
 	r.harmed, r.reason = false, lastLine(said)
+	// The store is opened before the broker is looked for: a role that knows of the damage never even connects, and so says nothing to anybody
+	// in however long it takes to end.
+	var err error
+	if r.heard, err = r.proxy.Connections(); err != nil {
+		return err
+	}
 	if err := r.proc.Start(); err != nil {
 		return err
 	}
@@ -171,6 +191,18 @@ func (r *role) gaveUp(said string) error {
 	}
 	if code := r.proc.Code(); code != exitCorrupt {
 		return fmt.Errorf("%w: %s ended with code %d on a store that it had found damaged", errViolated, r.name, code)
+	}
+	return r.silent()
+}
+
+// silent demands that a role has not reached its broker since its store was found damaged.
+func (r *role) silent() error {
+	n, err := r.proxy.Connections()
+	if err != nil {
+		return err
+	}
+	if n != r.heard {
+		return fmt.Errorf("%w: %s connected to its broker with a store that it had found damaged", errViolated, r.name)
 	}
 	return nil
 }

@@ -37,6 +37,14 @@ func (l *load) settle(ctx context.Context) (v *judge.Verdict, linear int, counts
 		counts = append(counts, o.Judge(l.faults, v))
 	}
 	enough(l.ops, lasted, v)
+	for _, r := range l.c.roles {
+		if r.out == "" {
+			continue
+		}
+		if err := r.silent(); err != nil {
+			v.Fail("%v", err)
+		}
+	}
 	l.subscribersHave(ctx, v, log)
 	linear = l.singleLog(ctx, v)
 	l.copies(ctx, v, log)

@@ -65,8 +65,12 @@ func (n *Namespace) Close() {
 	}
 }
 
-// Do calls f on a thread that is in the namespace: sockets that f makes and processes that it starts belong there.
+// Do calls f on a thread that is in the namespace: sockets that f makes and processes that it starts belong there. A Namespace
+// that nobody made is the one in which the program is.
 func (n *Namespace) Do(f func() error) error {
+	if n.file == nil {
+		return f()
+	}
 	runtime.LockOSThread()
 	if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
 		runtime.UnlockOSThread()

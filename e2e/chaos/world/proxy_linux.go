@@ -2,7 +2,9 @@ package world
 
 import (
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
@@ -13,12 +15,16 @@ type Proxy struct {
 	listen  net.Listener
 	to      string
 
-	mu      sync.Mutex
-	changed chan struct{} // closed when way changes
-	way     Way
-	conns   map[*net.TCPConn]struct{}
-	wg      sync.WaitGroup
-	closed  bool
+	mu       sync.Mutex
+	changed  chan struct{} // closed when way changes
+	way      Way
+	came     chan struct{}  // closed when a connection was accepted
+	accepted int            // connections, ever
+	from     map[string]int // how many there were with the newest one from an address
+	own      int            // of those, Connections' own
+	conns    map[*net.TCPConn]struct{}
+	wg       sync.WaitGroup
+	closed   bool
 }
 
 // Way is how a proxy treats what it carries. The zero value is a good one.
@@ -41,7 +47,7 @@ func NewProxy(m *Namespace, listen, to string) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{machine: m, listen: l, to: to, changed: make(chan struct{}), conns: make(map[*net.TCPConn]struct{})}
+	p := &Proxy{machine: m, listen: l, to: to, changed: make(chan struct{}), came: make(chan struct{}), from: make(map[string]int), conns: make(map[*net.TCPConn]struct{})}
 	p.wg.Go(p.accept)
 	return p, nil
 }
@@ -94,7 +100,43 @@ func (p *Proxy) accept() {
 		if err != nil {
 			continue
 		}
+		p.mu.Lock()
+		p.accepted++
+		p.from[c.RemoteAddr().String()] = p.accepted
+		close(p.came)
+		p.came = make(chan struct{})
+		p.mu.Unlock()
 		p.wg.Go(func() { p.serve(c.(*net.TCPConn)) })
+	}
+}
+
+// Connections returns how many connections programs have made so far, all of those included that a program had made before it ended. They are
+// accepted in the order in which they were made: once one of its own has been, so have all earlier ones.
+func (p *Proxy) Connections() (int, error) {
+	p.mu.Lock()
+	before := p.accepted
+	p.mu.Unlock()
+	c, err := p.machine.Dial("tcp", p.listen.Addr().String())
+	if err != nil {
+		return 0, fmt.Errorf("count connections: %w", err)
+	}
+	defer func() { _ = c.Close() }() // it carried nothing
+	late := time.After(dialTimeout)
+	for {
+		p.mu.Lock()
+		n, came := p.from[c.LocalAddr().String()], p.came
+		if n > before {
+			p.own++
+			n -= p.own
+			p.mu.Unlock()
+			return n, nil
+		}
+		p.mu.Unlock()
+		select {
+		case <-came:
+		case <-late:
+			return 0, fmt.Errorf("count connections: %w", os.ErrDeadlineExceeded)
+		}
 	}
 }
 
