@@ -25,11 +25,12 @@ const (
 	impatience = 3 * time.Second
 )
 
-// Shares of operations that may miss their deadline, where faults excuse it. Whoever is patient has no excuse.
-const (
-	patientShare   = 0
-	impatientShare = 0.02
-	singleShare    = 0.02
+// What deadlines that pass in faults may cost: some times of what they do. All that waits behind the first entry of
+// an asynchronous producer that fails is refused with it. Whoever is patient has no excuse.
+var (
+	patientShares = judge.Shares{}
+	hurriedShares = judge.Shares{Unknown: 0.02, Refused: 0.4}
+	singleShares  = judge.Shares{Unknown: 0.02, Refused: 0.05}
 )
 
 // load is the clients of a cluster, and what they know.
@@ -59,10 +60,10 @@ func newLoad(ctx context.Context, c *Cluster) *load {
 	l := &load{
 		c: c, started: time.Now(), main: judge.NewHistory(), ops: &judge.Ops{}, faults: &judge.Troubles{},
 		gaps: judge.NewGaps(), single: judge.NewGaps(),
-		patient:   judge.NewOutcomes("appends", patience, patientShare),
-		impatient: judge.NewOutcomes("appends in a hurry", impatience, impatientShare),
-		plain:     judge.NewOutcomes("plain appends", patience, patientShare),
-		singles:   judge.NewOutcomes("single operations", impatience, singleShare),
+		patient:   judge.NewOutcomes("appends", patience, patientShares),
+		impatient: judge.NewOutcomes("appends in a hurry", impatience, hurriedShares),
+		plain:     judge.NewOutcomes("plain appends", patience, patientShares),
+		singles:   judge.NewOutcomes("single operations", impatience, singleShares),
 	}
 	var producing, ending, reading context.Context
 	producing, l.stop = context.WithCancel(ctx)

@@ -53,7 +53,7 @@ func TestMissesOfAStoppedProducer(t *testing.T) {
 		{"stopped for nothing", []error{stopped}, true},
 		{"something worse comes later", []error{late, &client.Error{Class: client.ErrRefused, Reason: client.ErrMalformed}}, true},
 	} {
-		p := producing{load: &load{main: judge.NewHistory()}, outcomes: judge.NewOutcomes("", time.Second, 1)}
+		p := producing{load: &load{main: judge.NewHistory()}, outcomes: judge.NewOutcomes("", time.Second, judge.Shares{Unknown: 1, Refused: 1})}
 		for i, err := range x.errs {
 			p.missed("a/1", start.Add(time.Duration(i)*time.Second-time.Second), err)
 		}

@@ -31,16 +31,22 @@ type Miss struct {
 type Outcomes struct {
 	group    string
 	deadline time.Duration // of each operation
-	share    float64       // of all operations that may have an excuse instead of an acknowledgement
+	most     Shares
 
 	mu     sync.Mutex
 	known  int
 	misses []Miss
 }
 
-// NewOutcomes returns an empty judgement of a group whose operations have a deadline, and of which at most a share may be excused.
-func NewOutcomes(group string, deadline time.Duration, share float64) *Outcomes {
-	return &Outcomes{group: group, deadline: deadline, share: share}
+// Shares are the parts of all operations that may end so, with an excuse.
+type Shares struct {
+	Unknown float64
+	Refused float64
+}
+
+// NewOutcomes returns an empty judgement of a group whose operations have a deadline.
+func NewOutcomes(group string, deadline time.Duration, most Shares) *Outcomes {
+	return &Outcomes{group: group, deadline: deadline, most: most}
 }
 
 // Known is called for each operation that was acknowledged, or refused by the log's own judgement of it.
@@ -93,9 +99,10 @@ func (o *Outcomes) Judge(t *Troubles, v *Verdict) Count {
 			c.Refused++
 		}
 	}
-	missed := c.Unknown + c.Refused
-	if all := c.Known + missed; float64(missed) > o.share*float64(all) {
-		v.Fail("%s: of %d operations %d ended unknown and %d refused, at most %.1f %% may", o.group, all, c.Unknown, c.Refused, 100*o.share)
+	all := float64(c.Known + c.Unknown + c.Refused)
+	if float64(c.Unknown) > o.most.Unknown*all || float64(c.Refused) > o.most.Refused*all {
+		v.Fail("%s: of %.0f operations %d ended unknown and %d refused, at most %.1f and %.1f %% may",
+			o.group, all, c.Unknown, c.Refused, 100*o.most.Unknown, 100*o.most.Refused)
 	}
 	return c
 }

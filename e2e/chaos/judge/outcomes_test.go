@@ -30,13 +30,15 @@ func TestOutcomes(t *testing.T) {
 		{"mostly without a fault", 99, []Miss{{Why: WhyDeadline, Begin: at(8.5), End: at(10.5)}}, true, Count{Known: 99, Unknown: 1}},
 		{"long before the deadline", 99, []Miss{{Why: WhyDeadline, Begin: at(11), End: at(11.5)}}, true, Count{Known: 99, Unknown: 1}},
 		{"an ended session", 99, []Miss{{Why: WhyExpired, Begin: at(5), End: at(5)}}, false, Count{Known: 99, Unknown: 1}},
-		{"too many", 10, []Miss{{Why: WhyDeadline, Begin: at(11), End: at(13)}}, true, Count{Known: 10, Unknown: 1}},
+		{"far too many unknown", 10, []Miss{{Why: WhyDeadline, Begin: at(11), End: at(13)}}, true, Count{Known: 10, Unknown: 1}},
+		{"not too many refused", 50, []Miss{{Refused: true, Why: WhyDeadline, Begin: at(11), End: at(13)}}, false, Count{Known: 50, Refused: 1}},
+		{"too many unknown", 50, []Miss{{Why: WhyDeadline, Begin: at(11), End: at(13)}}, true, Count{Known: 50, Unknown: 1}},
 		{"too many refused", 10, []Miss{{Refused: true, Why: WhyDeadline, Begin: at(11), End: at(13)}}, true, Count{Known: 10, Refused: 1}},
 		{"ended before it was sent", 1, []Miss{{Refused: true, Why: WhyEnded, Begin: at(5), End: at(5)}}, false, Count{Known: 1, Ended: 1}},
 		{"ended, and unknown", 99, []Miss{{Why: WhyEnded, Begin: at(5), End: at(5)}}, true, Count{Known: 99, Unknown: 1}},
 		{"another error", 99, []Miss{{Begin: at(11), End: at(13)}}, true, Count{Known: 99, Unknown: 1}},
 	} {
-		o := NewOutcomes("", deadline, 0.01)
+		o := NewOutcomes("", deadline, Shares{Unknown: 0.01, Refused: 0.02})
 		for range x.known {
 			o.Known()
 		}
