@@ -22,9 +22,9 @@ race: ## run all tests under the race detector, the long ones shortened
 	$(GO) test -race -short ./...
 
 .PHONY: lint
-lint: ## lint, and check the formatting
-	$(TOOL) golangci-lint run
-	cd bench && $(GO) tool -modfile=../tools/go.mod golangci-lint run ./...
+lint: ## lint, tests of real processes too, and check the formatting
+	$(TOOL) golangci-lint run --build-tags e2e
+	cd bench && $(GO) tool -modfile=../tools/go.mod golangci-lint run --build-tags e2e ./...
 
 .PHONY: fmt
 fmt: ## format

@@ -228,11 +228,11 @@ func (c *cluster) follow(ctx context.Context, t *testing.T, into map[uint64]stri
 
 // plan returns n faults in random order, in which each kind of victim is killed and paused equally often.
 func plan(rng *rand.Rand, n int) []func(*cluster) (victims []string, kill bool) {
-	any := func(names ...string) string { return names[rng.IntN(len(names))] }
+	one := func(names ...string) string { return names[rng.IntN(len(names))] }
 	victims := []func(*cluster) []string{
 		func(c *cluster) []string { return []string{c.leaderOr("p1")} },
-		func(*cluster) []string { return []string{any("a1", "a2", "a3")} },
-		func(*cluster) []string { return []string{any("l1", "l2")} },
+		func(*cluster) []string { return []string{one("a1", "a2", "a3")} },
+		func(*cluster) []string { return []string{one("l1", "l2")} },
 		func(*cluster) []string { return []string{"broker"} },
 		func(c *cluster) []string { return c.order },
 	}
