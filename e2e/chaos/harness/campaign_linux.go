@@ -39,6 +39,7 @@ func Run(ctx context.Context, cfg *Config) (*Report, error) {
 		err = r.cluster(ctx, cfg, p, n, life)
 	}
 	r.Minutes = time.Since(began).Minutes()
+	r.shares()
 	return r, err
 }
 

@@ -29,8 +29,8 @@ const (
 // an asynchronous producer that fails is refused with it. Whoever is patient has no excuse.
 var (
 	patientShares = judge.Shares{}
-	hurriedShares = judge.Shares{Unknown: 0.02, Refused: 0.4}
-	singleShares  = judge.Shares{Unknown: 0.02, Refused: 0.05}
+	hurriedShares = judge.Shares{Unknown: 0.03, Refused: 0.4}
+	singleShares  = judge.Shares{Unknown: 0.03, Refused: 0.05}
 )
 
 // load is the clients of a cluster, and what they know.

@@ -36,6 +36,13 @@ func (r *Report) count(counts []judge.Count) {
 	}
 }
 
+// shares judges how much ended refused or unknown in all clusters together: in a short one two long outages may be half of its life.
+func (r *Report) shares() {
+	for i := range r.Counts {
+		r.Counts[i].Shares(&r.Judged)
+	}
+}
+
 // Row is the unavailability after one kind of fault: the longest time without an acknowledgement to anybody.
 type Row struct {
 	Kind   string  `json:"kind"`

@@ -40,8 +40,8 @@ type Outcomes struct {
 
 // Shares are the parts of all operations that may end so, with an excuse.
 type Shares struct {
-	Unknown float64
-	Refused float64
+	Unknown float64 `json:"unknown"`
+	Refused float64 `json:"refused"`
 }
 
 // NewOutcomes returns an empty judgement of a group whose operations have a deadline.
@@ -70,6 +70,7 @@ type Count struct {
 	Unknown int    `json:"unknown"`
 	Refused int    `json:"refused"` // by a deadline
 	Ended   int    `json:"ended"`   // refused because their client was ended
+	Most    Shares `json:"most"`
 }
 
 // Add adds another count.
@@ -80,11 +81,20 @@ func (c *Count) Add(o *Count) {
 	c.Ended += o.Ended
 }
 
-// Judge counts, and fails the verdict for each miss without an excuse, and for too many with one.
+// Shares fails the verdict for too many misses, whatever their excuse.
+func (c *Count) Shares(v *Verdict) {
+	all := float64(c.Known + c.Unknown + c.Refused)
+	if float64(c.Unknown) > c.Most.Unknown*all || float64(c.Refused) > c.Most.Refused*all {
+		v.Fail("%s: of %.0f operations %d ended unknown and %d refused, at most %.1f and %.1f %% may",
+			c.Group, all, c.Unknown, c.Refused, 100*c.Most.Unknown, 100*c.Most.Refused)
+	}
+}
+
+// Judge counts, and fails the verdict for each miss without an excuse.
 func (o *Outcomes) Judge(t *Troubles, v *Verdict) Count {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	c := Count{Group: o.group, Known: o.known}
+	c := Count{Group: o.group, Known: o.known, Most: o.most}
 	for i := range o.misses {
 		m := &o.misses[i]
 		if why := o.unexcused(m, t); why != "" {
@@ -98,11 +108,6 @@ func (o *Outcomes) Judge(t *Troubles, v *Verdict) Count {
 		default:
 			c.Refused++
 		}
-	}
-	all := float64(c.Known + c.Unknown + c.Refused)
-	if float64(c.Unknown) > o.most.Unknown*all || float64(c.Refused) > o.most.Refused*all {
-		v.Fail("%s: of %.0f operations %d ended unknown and %d refused, at most %.1f and %.1f %% may",
-			o.group, all, c.Unknown, c.Refused, 100*o.most.Unknown, 100*o.most.Refused)
 	}
 	return c
 }

@@ -38,7 +38,8 @@ func TestOutcomes(t *testing.T) {
 		{"ended, and unknown", 99, []Miss{{Why: WhyEnded, Begin: at(5), End: at(5)}}, true, Count{Known: 99, Unknown: 1}},
 		{"another error", 99, []Miss{{Begin: at(11), End: at(13)}}, true, Count{Known: 99, Unknown: 1}},
 	} {
-		o := NewOutcomes("", deadline, Shares{Unknown: 0.01, Refused: 0.02})
+		most := Shares{Unknown: 0.01, Refused: 0.02}
+		o := NewOutcomes("", deadline, most)
 		for range x.known {
 			o.Known()
 		}
@@ -46,7 +47,10 @@ func TestOutcomes(t *testing.T) {
 			o.Miss(&x.misses[i])
 		}
 		var v Verdict
-		if c := o.Judge(&faults, &v); c != x.want || v.Bad() != x.bad {
+		c := o.Judge(&faults, &v)
+		c.Shares(&v)
+		x.want.Most = most
+		if c != x.want || v.Bad() != x.bad {
 			t.Errorf("%s: %+v, %+v", x.name, c, v)
 		}
 	}
