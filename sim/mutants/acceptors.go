@@ -19,7 +19,7 @@ var acceptors = []Mutant{
 			Kind: paxos.RecordPromise, Log: g.log, Genesis: g.id, Ballot: m.Ballot,
 		})
 `, "\n")},
-		Checkers: []string{"promise-monotone", "agreement"},
+		Checkers: []string{"durable-ack", "promise-monotone", "agreement"}, // it is told, and not durable
 	},
 	{
 		Name: "vote-not-persisted",
@@ -72,7 +72,7 @@ var acceptors = []Mutant{
 		return false
 	case b.Less(*g.promised):
 `)},
-		Checkers: []string{"promise-monotone", "agreement", "invariant"},
+		Checkers: []string{"promise-monotone", "vote-monotone", "agreement", "invariant"}, // a vote at the lower ballot is below the promise
 	},
 	{
 		Name: "accept-below-promise",
@@ -99,7 +99,7 @@ var acceptors = []Mutant{
 		Name:     "vote-not-reported",
 		Rule:     "A5: a promise leaves out votes above the highest slot known at the start",
 		Edits:    []Edit{edit(acceptorAccept, `	g.highest = max(g.highest, p.slot)`, `	g.highest = max(g.highest, p.slot-1)`)},
-		Checkers: []string{"agreement"},
+		Checkers: []string{"vote-monotone", "agreement"}, // the former holds reports to votes
 	},
 	{
 		Name:     "trimmed-slot-accepted",
@@ -125,7 +125,7 @@ var acceptors = []Mutant{
 		Edits: []Edit{edit(acceptorPrepare,
 			`		a.chunk(g, from, r.To, votes, out)`,
 			`		a.chunk(g, from, paxos.MaxSlot, votes, out)`)},
-		Checkers: []string{"agreement"},
+		Checkers: []string{"vote-monotone", "agreement"}, // the former holds reports to votes
 	},
 	{
 		Name: "trims-what-is-chosen",

@@ -25,7 +25,7 @@ type Mutant struct {
 	Name     string // short, with hyphens: it names the mutant everywhere
 	Rule     string // the rule that it breaks, and how, in words
 	Edits    []Edit
-	Checkers []string // of the simulator: any of them may catch it. Empty where Test is set
+	Checkers []string // of the simulator: any of them may catch it, no other. Empty where Test is set
 	Profile  string   // of the simulator: "store" has real stores; empty: the swarm
 	Test     Test     // catches what the simulator has no part in: disks, founding, the wire
 }
@@ -45,6 +45,18 @@ type Test struct {
 
 // Simulated reports whether the simulator is to catch it, not a test.
 func (m *Mutant) Simulated() bool { return m.Test.Package == "" }
+
+// Panicked is the checker's name where the simulator itself ended in a panic: an invariant that nothing in it caught.
+const Panicked = "panic"
+
+// CaughtBy reports whether a checker is one of those that are to catch it. What another one finds shows that something is broken, not that the rule is
+// watched.
+func (m *Mutant) CaughtBy(checker string) bool {
+	if checker == Panicked {
+		checker = "invariant"
+	}
+	return slices.Contains(m.Checkers, checker)
+}
 
 // Files returns the files that it changes, each once, in order.
 func (m *Mutant) Files() []string {

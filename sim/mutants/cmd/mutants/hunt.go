@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"sync"
@@ -35,6 +34,8 @@ type hunter struct {
 	root  string
 	sound string // the simulator built without a mutant; empty: not needed
 
+	unsound map[string]error // packages whose tests fail without a mutant, and how
+
 	mu  sync.Mutex
 	log io.Writer
 }
@@ -46,6 +47,7 @@ type catch struct {
 	tries   int    // seeds run, the catching one included
 	checker string // of the simulator, or the failed test
 	text    string
+	others  []string // checkers that found something, and are not declared to catch it
 }
 
 // found is what is known of one mutant.
@@ -87,6 +89,16 @@ func (f *found) by() []string {
 	return names
 }
 
+// others returns the checkers that found something and are not declared to.
+func (f *found) others() []string {
+	var names []string
+	for i := range f.catches {
+		names = append(names, f.catches[i].others...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // each calls f for every mutant, a few at a time, and returns the results in order.
 func (h *hunter) each(ctx context.Context, all []mutants.Mutant, f func(ctx context.Context, m *mutants.Mutant) found) []found {
 	results := make([]found, len(all))
@@ -120,14 +132,19 @@ func (h *hunter) tell(f *found) {
 	if n, ok := f.median(); ok {
 		what = fmt.Sprintf("%v, %d", f.by(), n)
 	}
+	if others := f.others(); len(others) > 0 {
+		what += fmt.Sprintf(" (not declared: %v)", others)
+	}
 	if f.err != nil {
 		what = "ERROR " + f.err.Error()
 	}
 	fmt.Fprintf(h.log, "%-36s %6.1f s  %s\n", f.mutant.Name, f.took.Seconds(), what)
 }
 
-// control builds the simulator without a mutant: a seed that fails there as well says nothing of one.
+// control makes sure of what says nothing of a mutant because it fails without one, too: it builds the simulator without a mutant, for seeds that
+// fail, and runs the tests that are to fail.
 func (h *hunter) control(ctx context.Context, all []mutants.Mutant) (remove func() error, err error) {
+	h.unsound = h.controlTests(ctx, all)
 	if !slices.ContainsFunc(all, func(m mutants.Mutant) bool { return m.Simulated() }) {
 		return func() error { return nil }, nil
 	}
@@ -183,7 +200,7 @@ func (h *hunter) hunt(ctx context.Context, m *mutants.Mutant, r seedRanges) (f f
 	}
 	missed := 0
 	for i := range r.n {
-		c, err := h.seek(ctx, binary, m.Profile, r.first+uint64(i)*rangeStep, r.seeds)
+		c, err := h.seek(ctx, binary, m, r.first+uint64(i)*rangeStep, r.seeds)
 		if err != nil {
 			f.err = err
 			return f
@@ -207,27 +224,31 @@ type line struct {
 	Seeds   uint64 `json:"seeds"` // of the totals
 }
 
-// panicked is the name of the checker where a process ended by itself: a broken invariant that nothing in it caught.
-const panicked = "panic"
-
-// seek runs a range of seeds until one fails that does not fail without the mutant.
-func (h *hunter) seek(ctx context.Context, binary, profile string, first uint64, seeds int) (catch, error) {
+// seek runs a range of seeds until a checker that is declared to catch m finds something in one that does not fail without m.
+func (h *hunter) seek(ctx context.Context, binary string, m *mutants.Mutant, first uint64, seeds int) (catch, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.within)
 	defer cancel()
+	var others []string
 	for done := 0; done < seeds; {
-		c, err := h.simulate(ctx, binary, profile, first+uint64(done), seeds-done)
+		c, err := h.simulate(ctx, binary, m.Profile, first+uint64(done), seeds-done)
+		c.others = others
 		if err != nil || !c.caught {
 			c.tries += done
 			return c, err
 		}
-		own, err := h.simulate(ctx, h.sound, profile, c.seed, 1)
-		if err != nil || !own.caught || c.checker == panicked {
+		if !m.CaughtBy(c.checker) {
+			others = append(others, c.checker)
+			done += c.tries // all of them after a panic, of which no seed is known
+			continue
+		}
+		own, err := h.simulate(ctx, h.sound, m.Profile, c.seed, 1)
+		if err != nil || !own.caught || c.checker == mutants.Panicked {
 			c.tries += done
 			return c, err
 		}
 		done += c.tries
 	}
-	return catch{tries: seeds}, nil
+	return catch{tries: seeds, others: others}, nil
 }
 
 // simulate runs a range of seeds until one fails.
@@ -256,7 +277,7 @@ func (h *hunter) simulate(ctx context.Context, binary, profile string, first uin
 	case err == nil || finished: // it may end with an error because a situation never happened
 		return catch{tries: seeds}, nil
 	case errors.As(err, &exit) && bytes.Contains(stderr.Bytes(), []byte("panic:")):
-		return catch{caught: true, seed: first, tries: seeds, checker: panicked, text: firstLine(stderr.Bytes())}, nil
+		return catch{caught: true, seed: first, tries: seeds, checker: mutants.Panicked, text: firstLine(stderr.Bytes())}, nil
 	default:
 		return catch{}, fmt.Errorf("run: %w: %s", err, firstLine(stderr.Bytes()))
 	}
@@ -265,30 +286,4 @@ func (h *hunter) simulate(ctx context.Context, binary, profile string, first uin
 func firstLine(b []byte) string {
 	b, _, _ = bytes.Cut(bytes.TrimSpace(b), []byte("\n"))
 	return string(b)
-}
-
-var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\w+)`)
-
-// test runs the test that is to catch m.
-func (h *hunter) test(ctx context.Context, m *mutants.Mutant, dir string) ([]catch, error) {
-	overlay, err := m.Plant(h.root, dir)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, h.within)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-vet=off", "-count=1", "-overlay", overlay, "-run", m.Test.Run, m.Test.Package)
-	cmd.Dir = h.root
-	out, err := cmd.CombinedOutput()
-	if err == nil {
-		return []catch{{tries: 1}}, nil
-	}
-	if bytes.Contains(out, []byte("[build failed]")) || bytes.Contains(out, []byte("[setup failed]")) {
-		return nil, fmt.Errorf("build: %s", firstLine(out))
-	}
-	name := panicked
-	if x := failedTest.FindSubmatch(out); x != nil {
-		name = string(x[1])
-	}
-	return []catch{{caught: true, tries: 1, checker: name, text: firstLine(out)}}, nil
 }
