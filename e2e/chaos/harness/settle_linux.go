@@ -26,7 +26,7 @@ func (l *load) settle(ctx context.Context) (v *judge.Verdict, linear int, counts
 	l.producing.Wait()
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
-	log, err := l.c.read(ctx, logMain, 1)
+	log, err := l.wholeLog(ctx)
 	if err != nil {
 		v = &judge.Verdict{Acked: l.main.Acked()}
 		v.Fail("%v", err)
@@ -47,13 +47,23 @@ func (l *load) settle(ctx context.Context) (v *judge.Verdict, linear int, counts
 	}
 	l.subscribersHave(ctx, v, log)
 	linear = l.singleLog(ctx, v)
-	l.copies(ctx, v, log)
-	l.hashes(ctx, v)
+	// First all learners are level: one that is behind, alone, cannot learn any more what acceptors have forgotten.
+	if l.hashes(ctx, v) {
+		l.copies(ctx, v, log)
+	}
 	l.words(v)
 	for _, p := range l.problems {
 		v.Fail("%s", p)
 	}
 	return v, linear, counts
+}
+
+// wholeLog reads the first log once every role is ready: an interrupted campaign has not waited for that.
+func (l *load) wholeLog(ctx context.Context) ([]string, error) {
+	if err := l.c.Ready(ctx); err != nil {
+		return nil, err
+	}
+	return l.c.read(ctx, logMain, 1)
 }
 
 // subscribersHave waits until every subscriber has the whole log, and compares.
@@ -129,8 +139,8 @@ func (l *load) copyOf(ctx context.Context, r *role, log []string) error {
 	return judge.Same("the log", log[min(first-1, uint64(len(log))):], r.name, own, false)
 }
 
-// hashes waits until all learners are through the same slots, and compares their running hashes.
-func (l *load) hashes(ctx context.Context, v *judge.Verdict) {
+// hashes waits until all learners are through the same slots, and compares their running hashes. It reports whether they ever were.
+func (l *load) hashes(ctx context.Context, v *judge.Verdict) (level bool) {
 	for ctx.Err() == nil {
 		through, hashes := make(map[string]bool), make(map[string]bool)
 		for _, r := range l.c.of(learner) {
@@ -150,11 +160,12 @@ func (l *load) hashes(ctx context.Context, v *judge.Verdict) {
 			if len(hashes) != 1 {
 				v.Fail("at slots %v learners have the hashes %v", through, hashes)
 			}
-			return
+			return true
 		}
 		pause(ctx, 20*time.Millisecond)
 	}
 	v.Fail("the learners never were at the same slot")
+	return false
 }
 
 // words looks through what processes said for what none may say.
