@@ -18,12 +18,15 @@ import (
 // role is a process of the cluster that is no broker, with its store, its way to its broker and its pages.
 type role struct {
 	place
-	proc   *world.Process
-	proxy  *world.Proxy
-	disk   *world.Disk // nil: a proposer
-	store  string      // folder on the disk
-	pages  *http.Client
-	http   string
+	proc      *world.Process
+	proxy     *world.Proxy
+	disk      *world.Disk // nil: a proposer
+	store     string      // folder on the disk
+	pages     *http.Client
+	http      string
+	full      bool  // its disk was filled in this step, and it has not ended of that
+	fullSince int64 // place in what it says
+
 	begins uint64 // first offset of main that a learner holds: 1, unless its store was replaced
 
 	out string // why it stays out of this cluster for good; empty: it does not
@@ -221,8 +224,13 @@ func (c *Cluster) Ready(ctx context.Context) error {
 	}
 }
 
-// ended deals with a role that does not run any more. Only damage that it noticed late is a reason for that.
+// ended deals with a role that does not run any more. Only damage that it noticed late is a reason for that, and a write that failed just
+// before a full disk had room again.
 func (c *Cluster) ended(ctx context.Context, r *role) error {
+	if r.endedFull() {
+		r.full = false
+		return r.proc.Start()
+	}
 	said := r.proc.SaidSince(0)
 	if !r.harmed {
 		return fmt.Errorf("%w: %s ended by itself with code %d: %s", errViolated, r.name, r.proc.Code(), lastLine(said))

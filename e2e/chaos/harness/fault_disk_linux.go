@@ -34,7 +34,7 @@ func fill(whom choose, left int64) beginning {
 	return func(ctx context.Context, c *Cluster, r *rand.Rand) (*active, error) {
 		rs := whom(ctx, c, r)
 		x := rs[0]
-		said := x.proc.Said()
+		x.full, x.fullSince = true, x.proc.Said()
 		if err := x.disk.Fill(left); err != nil {
 			return nil, err
 		}
@@ -42,25 +42,33 @@ func fill(whom choose, left int64) beginning {
 			if err := x.disk.Empty(); err != nil {
 				return err
 			}
-			return x.restartFull(said)
+			return x.restartFull()
 		}}, nil
 	}
 }
 
 // restartFull starts a role that ended on its full disk. It has to have ended for that reason.
-func (r *role) restartFull(said int64) error {
+func (r *role) restartFull() error {
 	if r.proc.Runs() {
-		return nil
+		return nil // it may be about to end: that is seen, and dealt with, where the cluster's recovery is waited for
 	}
-	code, why := r.proc.Code(), r.proc.SaidSince(said)
+	code := r.proc.Code()
 	switch {
 	case r.harmed && code == exitCorrupt:
 		return nil // dealt with where its end is noticed
-	case code == 1 && strings.Contains(why, "no space left on device"), code == -1: // another fault killed it
+	case code == -1: // another fault killed it
+		return r.proc.Start()
+	case r.endedFull():
+		r.full = false
 		return r.proc.Start()
 	default:
-		return fmt.Errorf("%w: %s ended with code %d on a full disk: %s", errViolated, r.name, code, lastLine(why))
+		return fmt.Errorf("%w: %s ended with code %d on a full disk: %s", errViolated, r.name, code, lastLine(r.proc.SaidSince(r.fullSince)))
 	}
+}
+
+// endedFull reports whether a role ended because its disk was full: once, since the disk was filled.
+func (r *role) endedFull() bool {
+	return r.full && r.proc.Code() == 1 && strings.Contains(r.proc.SaidSince(r.fullSince), "no space left on device")
 }
 
 // losePower cuts the power of roles and brokers: what is not synced is gone. Nothing runs between the moment in which the processes stop

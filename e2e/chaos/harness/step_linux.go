@@ -55,6 +55,9 @@ func (c *Cluster) do(ctx context.Context, s *Step, l *load) (*Done, error) {
 	if err := c.recovered(ctx, mended, l); err != nil {
 		return d, fmt.Errorf("after %q: %w", d.What, err)
 	}
+	for _, r := range c.roles {
+		r.full = false
+	}
 	d.Ready = seconds(time.Since(mended))
 	d.After = seconds(l.gaps.After())
 	all, client := l.gaps.Longest()
