@@ -105,6 +105,7 @@ func TestLeaves(t *testing.T) {
 }
 
 func TestOnlyATestThatFailsByTheBugCatches(t *testing.T) {
+	root := module(t)
 	planted := func(file, now string) []mutants.Edit { return []mutants.Edit{{File: file, Old: "= 1", New: now}} }
 	for _, x := range []struct {
 		name   string
@@ -123,7 +124,7 @@ func TestOnlyATestThatFailsByTheBugCatches(t *testing.T) {
 			Edits: planted("broken/m.go", "= 2"), Test: mutants.Test{Package: "./broken", Run: "Number"},
 		}, time.Minute, false, "without a planted bug"},
 	} {
-		h := &hunter{options: options{within: x.within}, root: module(t), log: io.Discard}
+		h := &hunter{options: options{within: x.within}, root: root, log: io.Discard}
 		remove, err := h.control(t.Context(), []mutants.Mutant{x.m})
 		if err != nil {
 			t.Fatal(err)
