@@ -12,7 +12,7 @@ import (
 )
 
 // leastSingle is how many single operations of each kind must have a known outcome, per minute: an order of few operations shows little.
-const leastSingle = 50
+const leastSingle = 100
 
 // operate does one operation after the other on the second log: appends, conditional appends, questions for the last offset.
 func (l *load) operate(ctx context.Context, number int) {
