@@ -65,7 +65,10 @@ func beginAcceptor(p *process) {
 }
 
 func (a *acceptorService) deliver(env *paxos.Envelope) {
-	if m, ok := env.Msg.(*paxos.Accept); ok {
+	switch m := env.Msg.(type) {
+	case *paxos.Fetch:
+		a.p.w.check.fetched(a.p, env, m)
+	case *paxos.Accept:
 		if l := find(a.store.memory, env.Genesis); l != nil && l.votes[m.Slot].Ballot == m.Ballot {
 			a.p.w.count("accept again after a vote")
 		}

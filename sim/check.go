@@ -131,6 +131,9 @@ func (c *checker) sends(p *process, env *paxos.Envelope) {
 	case *paxos.AskAnswer:
 		told(m.Promised)
 		trimmed(m.Trimmed)
+	case *paxos.VotesAnswer:
+		trimmed(m.Trimmed)
+		c.votesAnswer(p, l, env, m)
 	case *paxos.Learn:
 		for _, v := range m.Votes {
 			if l == nil || v.Slot > l.trimmed && l.votes[v.Slot].Ballot.Less(m.Ballot) {

@@ -148,11 +148,11 @@ func (c *checker) stated(l *logState, m *value.Stable, at paxos.Slot) {
 	}
 }
 
-// keeps returns how far a keeper's disk goes.
+// keeps returns how far a keeper's disk goes, from the log's first slot on: a copy that begins later vouches for nothing (PROTOCOL K1).
 func (c *checker) keeps(l *logState, k paxos.Member) paxos.Slot {
 	for _, p := range c.w.procs {
 		if p.chosen != nil && p.chosen.incarnation == k.Incarnation && p.name == k.Name {
-			if d := findKept(p.chosen.durable, l.gen.ID); d != nil && len(d.slots)+len(d.marks) > 0 {
+			if d := findKept(p.chosen.durable, l.gen.ID); d != nil && len(d.slots)+len(d.marks) > 0 && d.start <= 1 {
 				if len(d.slots) == 0 {
 					return d.marks[len(d.marks)-1].slot
 				}

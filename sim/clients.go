@@ -289,6 +289,8 @@ func (c *plain) deliver(env *paxos.Envelope) {
 		if a.msg.MessageID == "" || a.b.offset == 0 {
 			c.p.w.check.notAppended(a.b, true, m.Last)
 		}
+	case paxos.CodeTooLarge, paxos.CodeMalformed, paxos.CodeHeader:
+		c.p.w.check.notAppended(a.b, false, 0)
 	default:
 	}
 }

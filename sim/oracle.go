@@ -101,7 +101,7 @@ func (l *logState) entitled(t paxos.Slot, b paxos.Ballot) bool {
 
 // proposedBy takes note of an accept that leaves.
 func (l *logState) proposedBy(p *process, m *paxos.Accept) {
-	if m.Slot == 0 || m.Slot > l.through()+paxos.Slot(l.gen.Window)+1 {
+	if m.Slot == 0 || m.Slot > l.through()+paxos.Slot(l.gen.Window) {
 		l.w.fail(CheckAgreement, "%s proposes in slot %d at %s, beyond the window: %d are chosen", p.name, m.Slot, m.Ballot, l.through())
 	}
 	s := l.slot(m.Slot)

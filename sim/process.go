@@ -20,6 +20,8 @@ type process struct {
 	role paxos.Role
 	twin bool // made from a copy of another's store, under its name
 
+	asked map[question][]paxos.VoteInfo // durable as they were asked for
+
 	life    uint32 // rises at each start and end; odd: runs
 	run     uint64
 	svc     service
