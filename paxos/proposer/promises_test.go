@@ -135,3 +135,23 @@ func TestDecideLeavesOutStrangers(t *testing.T) {
 		t.Error("two values at one ballot are not told")
 	}
 }
+
+// TestP1PromiseIsOfOneStore: where a name stands for one store in a membership and for another in the next, the promise of the one is not the
+// promise of the other.
+func TestP1PromiseIsOfOneStore(t *testing.T) {
+	old, replaced := paxos.Member{Name: "a1", Incarnation: inc("a1", 1)}, paxos.Member{Name: "a1", Incarnation: inc("a1", 2)}
+	a2 := paxos.Member{Name: "a2", Incarnation: inc("a2", 1)}
+	before := &paxos.Membership{Acceptors: []paxos.Member{old, a2}, Read: 2, Write: 2}
+	after := &paxos.Membership{Epoch: 2, From: 50, Acceptors: []paxos.Member{replaced, a2}, Read: 2, Write: 2}
+	var ps promises
+	for _, m := range []paxos.Member{old, a2} {
+		ps.of(m).add(chunk(3, 1, 0), 0)
+	}
+	if !ps.hasRead(before, 1, 49) || ps.hasRead(after, 50, 60) {
+		t.Fatalf("a read quorum before: %t, want true; after the store was replaced: %t, want false", ps.hasRead(before, 1, 49), ps.hasRead(after, 50, 60))
+	}
+	ps.of(replaced).add(chunk(3, 50, 0), 0)
+	if !ps.hasRead(after, 50, 60) {
+		t.Fatal("no read quorum with the new store's own promise")
+	}
+}

@@ -94,7 +94,11 @@ func (r *rig) lead(a args) {
 func (r *rig) answerAsk(a args, gone paxos.GoneReason) {
 	for _, n := range a.words {
 		for {
-			q, ok := r.take(n, paxos.KindAsk)
+			take := r.take
+			if a.has("late") {
+				take = r.takeOldest
+			}
+			q, ok := take(n, paxos.KindAsk)
 			if !ok {
 				break
 			}
@@ -109,6 +113,9 @@ func (r *rig) answerAsk(a args, gone paxos.GoneReason) {
 				m.Incarnation = inc(n, byte(v))
 			}
 			r.p.Deliver(r.now, r.wall(), &paxos.Envelope{Log: q.Log, Genesis: q.Genesis, From: n, Request: q.Request, Msg: m}, &r.out)
+			if a.has("late") {
+				break // the oldest question only
+			}
 		}
 	}
 	r.flush()

@@ -172,6 +172,7 @@ func (r *rig) ballot(s string) paxos.Ballot {
 		return r.group().lastOwn
 	}
 	round, name, ok := strings.Cut(s, ".")
+	name, run, other := strings.Cut(name, "/") // of another run than the name's usual one
 	n, err := strconv.ParseUint(round, 10, 64)
 	if err != nil || !ok {
 		r.t.Fatalf("ballot %q", s)
@@ -179,6 +180,9 @@ func (r *rig) ballot(s string) paxos.Ballot {
 	b := paxos.Ballot{Round: n, Proposer: name, Run: 5}
 	if name == r.p.cfg.Name {
 		b.Run = ownRun
+	}
+	if other {
+		b.Run = r.number64(run)
 	}
 	return b
 }
@@ -445,6 +449,17 @@ func (r *rig) take(to string, kind paxos.Kind) (paxos.Envelope, bool) {
 		}
 	}
 	return paxos.Envelope{}, false
+}
+
+// takeOldest is take, of the one that was sent first.
+func (r *rig) takeOldest(to string, kind paxos.Kind) (paxos.Envelope, bool) {
+	i := slices.IndexFunc(r.pending, func(e paxos.Envelope) bool { return e.To == to && e.Msg.Kind() == kind })
+	if i < 0 {
+		return paxos.Envelope{}, false
+	}
+	e := r.pending[i]
+	r.pending = slices.Delete(r.pending, i, i+1)
+	return e, true
 }
 
 // args are a command's arguments.

@@ -188,4 +188,14 @@ var acceptors = []Mutant{
 		Edits: []Edit{edit(acceptorGroup, `b.Round-g.promised.Round > paxos.MaxRoundJump:`, `b.Round-g.promised.Round > 1<<63:`)},
 		Test:  Test{Package: "./paxos/acceptor", Run: "PromiseOnlyHigher"},
 	},
+	{
+		Name: "fetch-claims-range",
+		Rule: "A5: an answer to a fetch covers what was asked for, not what the scan came to",
+		Edits: []Edit{edit("paxos/acceptor/fetch.go", `	a.votes(g, env, from, r.To, kept, out)`, `	to := r.To
+	if f, ok := env.Msg.(*paxos.Fetch); ok {
+		to = f.To
+	}
+	a.votes(g, env, from, to, kept, out)`)},
+		Checkers: []string{"vote-monotone"},
+	},
 }

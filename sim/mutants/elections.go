@@ -153,4 +153,22 @@ var elections = []Mutant{
 		Edits: []Edit{edit(proposerAsking, `		if a.unheard(g) {`, `		if a.unheard(g) && len(a.all) == 0 {`)},
 		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
+	{
+		Name: "promise-to-another-run",
+		Rule: "A2: a promise to the same round and name counts, though it was given to an earlier start of the process",
+		Edits: []Edit{edit(proposerCandidate, `	if m.Ballot != t.ballot {
+		return
+	}
+	// The chunk`, `	if m.Ballot.Round != t.ballot.Round || m.Ballot.Proposer != t.ballot.Proposer {
+		return
+	}
+	// The chunk`)},
+		Test: Test{Package: "./paxos/proposer", Run: "Transcripts"},
+	},
+	{
+		Name:  "promise-by-name",
+		Rule:  "P1: the promise of a store counts for the one that took its name in another membership",
+		Edits: []Edit{edit(proposerPromises, `		if r.member == m {`, `		if r.member.Name == m.Name {`)},
+		Test:  Test{Package: "./paxos/proposer", Run: "P1PromiseIsOfOneStore"},
+	},
 }

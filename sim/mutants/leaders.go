@@ -254,4 +254,45 @@ var leaders = []Mutant{
 			usable.Add(i)`)},
 		Test: Test{Package: "./paxos/proposer", Run: "Transcripts"},
 	},
+	{
+		Name: "old-question-answered",
+		Rule: "P8: an answer to what was asked before a still higher ballot was seen counts towards raising",
+		Edits: []Edit{edit(proposerContest, `	if c.round != q.round {
+		return
+	}
+`, "")},
+		Test: Test{Package: "./paxos/proposer", Run: "Transcripts"},
+	},
+	{
+		Name:  "late-beat-counts",
+		Rule:  "P8: an answer to an older beacon takes back what a newer one has shown",
+		Edits: []Edit{edit(proposerCheck, `	if number >= b.number {`, `	if number > 0 {`)},
+		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
+	},
+	{
+		Name: "plain-dropped",
+		Rule: "P9: a leader takes plain appends without an id, and does nothing with them",
+		Edits: []Edit{edit(proposerIntake, `	r := reply{env.Reply, env.Request}
+	size := value.FrameSize`, `	r := reply{env.Reply, env.Request}
+	if m.MessageID == "" {
+		return
+	}
+	size := value.FrameSize`)},
+		Checkers: []string{"progress"},
+	},
+	{
+		Name: "dead-leader-refuses",
+		Rule: "P6: a leader that ends refuses, as if for certain, the plain appends that it has proposed",
+		Edits: []Edit{edit(proposerLeader, `	g.p.release(ld, ld.inFlight)
+	ld.open,`, `	for _, o := range ld.open {
+		for _, it := range o.items {
+			if !it.keyed && it.kind == value.ItemBatch {
+				g.reply(s, it.replies, paxos.BatchAnswer{Code: paxos.CodeTooLarge, Ballot: ld.ballot, Checksum: it.sum, Text: "send again"})
+			}
+		}
+	}
+	g.p.release(ld, ld.inFlight)
+	ld.open,`)},
+		Checkers: []string{"exactly-once"},
+	},
 }

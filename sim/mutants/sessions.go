@@ -8,6 +8,24 @@ const (
 // sessions break the client's side: what is sent again, and what its caller is told.
 var sessions = []Mutant{
 	{
+		Name: "unknown-at-leader-change",
+		Rule: "Q2: a client takes each new leader for the end of its session, and knows of nothing on its way what becomes of it",
+		Edits: []Edit{edit("client/session/pace.go", `	p.known, p.highest = ballot, ballot
+	if !fresh {
+		return
+	}
+`, `	p.known, p.highest = ballot, ballot
+	if !fresh {
+		return
+	}
+	if !s.id.IsZero() {
+		s.renew(paxos.BatchAnswer{})
+		s.settle(out)
+	}
+`)},
+		Checkers: []string{"progress"},
+	},
+	{
 		Name: "resend-under-a-new-number",
 		Rule: "Q2: a batch that is sent again takes the next number",
 		Edits: []Edit{edit(sessionBatch, `	if b.number == 0 {
@@ -68,6 +86,26 @@ var sessions = []Mutant{
 // elsewhere are mutants of code that the simulator has no part in; a named test catches each.
 var elsewhere = []Mutant{
 	{
+		Name:  "since-begins-late",
+		Rule:  "N7: who reads since a time misses the first entries that are late enough",
+		Edits: []Edit{edit("client/stream/chunk.go", `case next == 0 && b.Stamp < since:`, `case next == 0 && b.Stamp < since+300_000_000:`)},
+		Test:  Test{Package: "./client/stream", Run: "ReadingSince"},
+	},
+	{
+		Name:  "reader-overgrants",
+		Rule:  "N7: a reader grants more bytes than it has room for",
+		Edits: []Edit{edit("client/stream/stream.go", `	n := uint32(min(c.owed, math.MaxUint32))
+`, `	n := uint32(min(8*c.owed, math.MaxUint32))
+`)},
+		Test: Test{Package: "./client/stream", Run: "TestN7"},
+	},
+	{
+		Name:  "stamps-constant",
+		Rule:  "Q5: a leader's values carry no time",
+		Edits: []Edit{edit("paxos/proposer/compose.go", `ld.ballot, s.wall, g.genesis.ValueLimit)`, `ld.ballot, 1, g.genesis.ValueLimit)`)},
+		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts"},
+	},
+	{
 		Name: "goes-on-after-a-failed-sync",
 		Rule: "A8: a write whose sync failed is told as durable (PITFALLS 10)",
 		Edits: []Edit{edit("wal/guard.go", `func (g guard) check(op, name string, err error) error {
@@ -102,9 +140,9 @@ var elsewhere = []Mutant{
 		Name: "leaves-before-durable",
 		Rule: "A1: a service sends what waits for its records when they are submitted",
 		Edits: []Edit{edit("node/commits.go", `	after = slices.Clone(after)
-	c.unsettled.Add(1)`, `	c.leave(after)
+	wrote := len(recs) > 0`, `	c.leave(after)
 	after = slices.Clone(after[:0])
-	c.unsettled.Add(1)`)},
+	wrote := len(recs) > 0`)},
 		Test: Test{Package: "./node", Run: "TestA1"},
 	},
 	{
