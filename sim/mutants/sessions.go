@@ -92,8 +92,8 @@ var elsewhere = []Mutant{
 		Test:  Test{Package: "./client/stream", Run: "ReadingSince"},
 	},
 	{
-		Name:  "reader-overgrants",
-		Rule:  "N7: a reader grants more bytes than it has room for",
+		Name: "reader-overgrants",
+		Rule: "N7: a reader grants more bytes than it has room for",
 		Edits: []Edit{edit("client/stream/stream.go", `	n := uint32(min(c.owed, math.MaxUint32))
 `, `	n := uint32(min(8*c.owed, math.MaxUint32))
 `)},
