@@ -14,7 +14,7 @@ import (
 const (
 	startLimit   = time.Minute
 	recoverLimit = 90 * time.Second
-	settleLimit  = 2 * time.Minute
+	settleLimit  = 5 * time.Minute
 	linearLimit  = 90 * time.Second
 	wordLimit    = 300 // of what a process said, in a problem
 )
@@ -96,23 +96,40 @@ func (l *load) singleLog(ctx context.Context, v *judge.Verdict) int {
 	return checked
 }
 
-// copies reads the log from each learner alone, while the others stand still.
+// copies reads the log from each learner alone. To read all of a damaged store is how the damage comes to light, if nothing else did: such a learner
+// ends as it must, and its copy is that of the store in its place.
 func (l *load) copies(ctx context.Context, v *judge.Verdict, log []string) {
-	learners := l.c.of(learner)
-	for _, r := range learners {
-		for _, o := range learners {
-			if o != r {
-				o.proc.Signal(syscall.SIGSTOP)
+	for _, r := range l.c.of(learner) {
+		err := l.alone(ctx, r, log)
+		if err != nil && r.harmed && !r.proc.Runs() {
+			if err = l.c.ended(ctx, r); err == nil && l.hashes(ctx, v) {
+				err = l.alone(ctx, r, log)
 			}
 		}
-		err := l.copyOf(ctx, r, log)
 		if err != nil {
 			v.Fail("%s alone: %v", r.name, err)
 		}
-		for _, o := range learners {
-			o.proc.Signal(syscall.SIGCONT)
+	}
+}
+
+// alone reads the log from one learner while the others stand still, for as long as it runs.
+func (l *load) alone(ctx context.Context, r *role, log []string) error {
+	for _, o := range l.c.of(learner) {
+		if o != r {
+			o.proc.Signal(syscall.SIGSTOP)
+			defer o.proc.Signal(syscall.SIGCONT)
 		}
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		for ctx.Err() == nil {
+			if r.proc.Ends(100 * time.Millisecond) {
+				cancel()
+			}
+		}
+	}()
+	return l.copyOf(ctx, r, log)
 }
 
 // holdsFrom holds the first offset of a learner's copy to where it must be: nothing is ever dropped here, and only a learner whose damaged store
@@ -142,6 +159,10 @@ func (l *load) copyOf(ctx context.Context, r *role, log []string) error {
 // hashes waits until all learners are through the same slots, and compares their running hashes. It reports whether they ever were.
 func (l *load) hashes(ctx context.Context, v *judge.Verdict) (level bool) {
 	for ctx.Err() == nil {
+		if _, err := l.c.waits(ctx); err != nil && ctx.Err() == nil { // what notices damage only now is dealt with
+			v.Fail("%v", err)
+			return false
+		}
 		through, hashes := make(map[string]bool), make(map[string]bool)
 		for _, r := range l.c.of(learner) {
 			s, ok := r.status(ctx)
