@@ -72,7 +72,7 @@ chaos: ## do what networks, disks and operators do to a cluster of real processe
 	bin/chaos -paxosd bin/paxosd -minutes $(CHAOS_MINUTES) $(if $(SEED),-seed $(SEED))
 
 .PHONY: bench
-bench: ## measure paxosd beside JetStream, etcd and dragonboat on this machine: one round of the main loads, about 7 minutes
+bench: ## measure paxosd beside JetStream, etcd and dragonboat on this machine: one round of the main loads, about 9 minutes
 	cd bench && $(GO) run ./cmd/bench run -json ../bin/bench.json -plots ../bin/bench
 
 .PHONY: bench-full

@@ -55,14 +55,14 @@ func TestOpenLoopCountsWhoWaited(t *testing.T) {
 			}
 			return 0
 		}}
-		p, err := newPayloads(8)
+		m := newMeter(length, true)
+		err := schedule(t.Context(), m, 100, time.Sleep, func(at time.Time) error {
+			return f.Go(t.Context(), nil, func(err error) { m.took(at, err) })
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := open(t.Context(), f, p, 100, length)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := m.result()
 		if r.Entries < 990 || r.Entries > 1001 {
 			t.Fatalf("%d entries in ten seconds at a hundred a second", r.Entries)
 		}
@@ -72,19 +72,29 @@ func TestOpenLoopCountsWhoWaited(t *testing.T) {
 	})
 }
 
+// none is a cluster without processes.
+type none struct{ system.Cluster }
+
+func (none) Processes() []system.Process { return nil }
+
 // TestClosedLoopCounts: four callers of 10 ms an entry make 400 a second, and errors are no entries.
 func TestClosedLoopCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{delay: func(int) time.Duration { return 10 * time.Millisecond }}
-		r, err := callers(t.Context(), f, &Workload{Clients: 4, Size: 16}, length)
+		block, err := newBlock(16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := &one{t: &Target{Cluster: none{}, Dir: t.TempDir()}, w: &Workload{Clients: 4, Size: 16}, l: length}
+		r, err := o.callers(t.Context(), f, block)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if r.Rate < 395 || r.Rate > 401 || r.Latency.P50 < 9900 || r.Latency.P99 > 10100 {
 			t.Fatalf("%+v %+v", r, *r.Latency)
 		}
-		f.fail = true
-		if r, err = callers(t.Context(), f, &Workload{Clients: 1, Size: 16}, length); err != nil || r.Entries != 0 || r.Errors < 990 {
+		f.fail, o.w = true, &Workload{Clients: 1, Size: 16}
+		if r, err = o.callers(t.Context(), f, block); err != nil || r.Entries != 0 || r.Errors < 990 {
 			t.Fatalf("%+v %v", r, err)
 		}
 	})
@@ -92,10 +102,11 @@ func TestClosedLoopCounts(t *testing.T) {
 
 func TestPayloadsAreTheSizeAskedFor(t *testing.T) {
 	for _, n := range []int{0, 1, 16, 1024, 16 << 10} {
-		p, err := newPayloads(n)
+		b, err := newBlock(n)
 		if err != nil {
 			t.Fatal(err)
 		}
+		p := b.cut(n, 3)
 		for range 100_000 {
 			if b := p.next(); len(b) != n || cap(b) != n {
 				t.Fatalf("%d bytes of %d", len(b), n)

@@ -9,8 +9,6 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
-
-	"github.com/paxosd/paxosd/bench/load"
 )
 
 // shades are told apart by people who do not see all colours (the palette of Okabe and Ito), one for each system in order.
@@ -45,7 +43,7 @@ func (powers) Ticks(low, high float64) (ticks []plot.Tick) {
 }
 
 // Plot draws one figure of some workloads, a bar for each system, on a logarithmic axis, into an SVG file.
-func (r *Run) Plot(path, title, axis string, workloads []string, of func(*load.Result) (float64, bool)) error {
+func (r *Run) Plot(path, title, axis string, workloads []string, of Of) error {
 	p := plot.New()
 	p.Title.Text = title
 	p.Y.Label.Text = axis

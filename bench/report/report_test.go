@@ -35,7 +35,7 @@ func TestTable(t *testing.T) {
 	if err := sample().Table(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"200 / 400 / 600", "1000 / 2000 / 3000", "acceptor 1.20", "careless (acks before fsync)", "paxosd is at 2.00 of the best durable peer (peer)", "next ack 1 / 2 / 3 ms of 3", "cannot"} {
+	for _, want := range []string{"200 / 400 / 600", "1000 / 2000 / 3000", "paxosd acceptor", "1.20", "careless (acks before fsync)", "entries/s 2.00 x peer", "1.00 / 2.00 / 3.00 of 3", "cannot", "goal reached"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}

@@ -1,8 +1,6 @@
 package system
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,6 +24,7 @@ type Group struct {
 
 type managed struct {
 	name, role string
+	metrics    string
 	env, args  []string
 	cmd        *exec.Cmd
 	done       chan struct{}
@@ -43,6 +41,15 @@ func (g *Group) Start(name, role string, env []string, args ...string) error {
 	}
 	m.env, m.args = env, args
 	return m.start(g.Dir)
+}
+
+// Serves says where a process serves metrics.
+func (g *Group) Serves(name, metrics string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m := g.find(name); m != nil {
+		m.metrics = metrics
+	}
 }
 
 func (g *Group) find(name string) *managed {
@@ -122,7 +129,7 @@ func (g *Group) Processes() (ps []Process) {
 	defer g.mu.Unlock()
 	for _, m := range g.all {
 		if m.runs() {
-			ps = append(ps, Process{Name: m.name, Role: m.role, PID: m.cmd.Process.Pid})
+			ps = append(ps, Process{Name: m.name, Role: m.role, PID: m.cmd.Process.Pid, Metrics: m.metrics})
 		}
 	}
 	return ps
@@ -145,55 +152,6 @@ func (g *Group) Tail(name string) string {
 	}
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
 	return strings.Join(lines[max(0, len(lines)-5):], " | ")
-}
-
-// Usage is what processes have used since they started.
-type Usage struct {
-	CPU     time.Duration // user and system
-	Written uint64        // bytes handed to the block layer, /proc/PID/io
-	Peak    uint64        // resident memory in bytes, at most
-}
-
-// Measure reads the usage of a process.
-func Measure(pid int) (Usage, error) {
-	var u Usage
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return u, err
-	}
-	_, after, _ := bytes.Cut(stat, []byte(") ")) // the name may hold spaces
-	fields := strings.Fields(string(after))
-	if len(fields) < 13 {
-		return u, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
-	}
-	const tick = time.Second / 100 // USER_HZ, the same on every Linux that Go runs on
-	for _, f := range fields[11:13] {
-		n, err := strconv.ParseUint(f, 10, 63)
-		if err != nil {
-			return u, err
-		}
-		u.CPU += time.Duration(n) * tick
-	}
-	if u.Written, err = field(fmt.Sprintf("/proc/%d/io", pid), "write_bytes:"); err != nil {
-		return u, err
-	}
-	kib, err := field(fmt.Sprintf("/proc/%d/status", pid), "VmHWM:")
-	u.Peak = kib << 10
-	return u, err
-}
-
-func field(path, name string) (uint64, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = f.Close() }()
-	for sc := bufio.NewScanner(f); sc.Scan(); {
-		if rest, ok := strings.CutPrefix(sc.Text(), name); ok {
-			return strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-		}
-	}
-	return 0, fmt.Errorf("%s has no %s", path, name)
 }
 
 // Ports returns n free ports of the loopback interface.
@@ -225,4 +183,23 @@ func Until(ctx context.Context, try func(ctx context.Context) error) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// together is how many of Each run at a time.
+const together = 16
+
+// Each calls f for each name, some at a time, and returns their errors.
+func Each(ctx context.Context, names []string, f func(ctx context.Context, name string) error) error {
+	var wg sync.WaitGroup
+	room := make(chan struct{}, together)
+	errs := make([]error, len(names))
+	for i, n := range names {
+		room <- struct{}{}
+		wg.Go(func() {
+			errs[i] = f(ctx, n)
+			<-room
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }

@@ -33,9 +33,10 @@ type Options struct {
 
 // Process is one server process.
 type Process struct {
-	Name string
-	Role string // what it is in the report: processes of one role are added up
-	PID  int
+	Name    string
+	Role    string // what it is in the report: processes of one role are added up
+	PID     int
+	Metrics string // address of its metrics in the Prometheus text format; empty: it has none that are wanted
 }
 
 // Cluster is a running system.
@@ -54,7 +55,9 @@ type Cluster interface {
 
 // ClientOptions are of one client.
 type ClientOptions struct {
-	Window int // appends that Go may have under way; 0: any number that callers of Append need
+	Window  int  // appends that Go may have under way; 0: any number that callers of Append need
+	Shared  bool // over the connection that all shared clients of the cluster have together
+	Survive bool // it must go on when any server dies; without it a client may talk to the leader's server alone
 }
 
 // Client appends to and reads one log.

@@ -43,7 +43,7 @@ func TestEverySystem(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	for _, s := range systems(root) {
+	for _, s := range systems() {
 		t.Run(s.Name(), func(t *testing.T) {
 			c, err := s.Start(ctx, system.Options{Dir: t.TempDir(), Logs: []string{mainLog, readLog}, Paxosd: binary})
 			if err != nil {
@@ -62,11 +62,11 @@ func TestEverySystem(t *testing.T) {
 				{Name: "read", Kind: load.Read, Window: 512, Size: 128},
 				{Name: "killed", Kind: load.Failover, Size: 128, Trials: 1},
 			} {
-				log := mainLog
+				target := &load.Target{Cluster: c, Log: mainLog, Dir: t.TempDir(), Appended: map[string]uint64{}}
 				if w.Kind == load.Read {
-					log = readLog
+					target.Log = readLog
 				}
-				r, err := load.Run(ctx, c, log, &w, short)
+				r, err := load.Run(ctx, target, &w, short)
 				if err != nil && !isUnsupported(err) {
 					t.Fatal(err)
 				}

@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/paxosd/paxosd/bench/floor"
 	"github.com/paxosd/paxosd/bench/report"
 	"github.com/paxosd/paxosd/bench/system/dragonboat"
 	"github.com/paxosd/paxosd/bench/system/etcd"
@@ -61,6 +62,8 @@ func serve(ctx context.Context, args []string) error {
 		return etcd.Serve(ctx, args[1:])
 	case "dragonboat":
 		return dragonboat.Serve(ctx, args[1:])
+	case "floor":
+		return floor.Serve(ctx, args[1:])
 	}
 	return fmt.Errorf("there is no system %q to serve", args[0])
 }

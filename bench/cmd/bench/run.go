@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/paxosd/paxosd/bench/load"
+	"github.com/paxosd/paxosd/bench/plan"
 	"github.com/paxosd/paxosd/bench/report"
 	"github.com/paxosd/paxosd/bench/system"
 	"github.com/paxosd/paxosd/bench/system/dragonboat"
@@ -22,86 +23,85 @@ import (
 	"github.com/paxosd/paxosd/bench/system/paxosd"
 )
 
-const (
-	mainLog  = "bench"
-	readLog  = "reads"
-	warmUp   = time.Second
-	startFor = 2 * time.Minute // for a system to come up
-)
-
-func systems(root string) []system.System {
+// systems are all that can be measured. Those of the short form come first.
+func systems() []system.System {
 	return []system.System{
-		paxosd.Paxosd{Root: root},
+		paxosd.Paxosd{},
 		jetstream.JetStream{SyncAlways: true},
 		jetstream.JetStream{},
 		etcd.Etcd{},
 		dragonboat.Dragonboat{},
 		dragonboat.Dragonboat{Tan: true},
+		paxosd.Paxosd{Nodes: true},
 	}
 }
 
-// workloads are all that there are. Those of "short" make up the short form.
-func workloads(trials int) (all []load.Workload, short []string) {
-	add := func(w load.Workload, inShort bool) {
-		all = append(all, w)
-		if inShort {
-			short = append(short, w.Name)
-		}
-	}
-	add(load.Workload{Name: "one at a time, 128 B", Kind: load.Callers, Clients: 1, Size: 128}, true)
-	add(load.Workload{Name: "64 callers, 128 B", Kind: load.Callers, Clients: 64, Size: 128}, true)
-	add(load.Workload{Name: "256 callers, 128 B", Kind: load.Callers, Clients: 256, Size: 128}, true)
-	for _, window := range []int{4096, 16384} {
-		for _, size := range []int{16, 128, 1024, 16 << 10} {
-			if window == 16384 && size > 1024 {
-				continue // 256 MiB on their way are no pipeline any more
-			}
-			add(load.Workload{Name: fmt.Sprintf("pipelined %d, %d B", window, size), Kind: load.Pipelined, Window: window, Size: size},
-				window == 4096 && (size == 128 || size == 1024))
-		}
-	}
-	add(load.Workload{Name: "open loop 2000/s, 128 B", Kind: load.Open, Rate: 2000, Window: 16384, Size: 128}, false)
-	add(load.Workload{Name: "append to subscriber, 1000/s, 128 B", Kind: load.Tail, Rate: 1000, Window: 4096, Size: 128}, true)
-	add(load.Workload{Name: "subscribe from the start, 128 B", Kind: load.Read, Window: 16384, Size: 128}, true)
-	add(load.Workload{Name: "leader killed", Kind: load.Failover, Size: 128, Trials: trials}, true)
-	return all, short
-}
+// longSystems are those whose own growth, of a log and over time, is of interest here.
+var longSystems = []string{paxosd.Paxosd{}.Name()}
 
 func list() error {
-	for _, s := range systems("") {
-		fmt.Printf("system  %s\n", s.Name())
+	for _, s := range systems() {
+		fmt.Printf("system  %s%s\n", s.Name(), onlyFull(!shortSystem(s)))
 	}
-	all, short := workloads(0)
-	for i := range all {
-		mark := ""
-		if slices.Contains(short, all[i].Name) {
-			mark = "  (short form)"
+	for _, l := range plan.All(plan.Of{Long: fullLong, Soak: fullSoak}) {
+		fmt.Printf("load    %s%s\n", l.Name, onlyFull(!l.Short))
+	}
+	for _, s := range systems() {
+		if s.Durable() && !ours(s) {
+			fmt.Printf("load    %s  (full form)\n", plan.Half(s.Name()))
 		}
-		fmt.Printf("load    %s%s\n", all[i].Name, mark)
 	}
 	return nil
 }
+
+func onlyFull(yes bool) string {
+	if yes {
+		return "  (full form)"
+	}
+	return ""
+}
+
+func shortSystem(s system.System) bool { return s != system.System(paxosd.Paxosd{Nodes: true}) }
+
+func ours(s system.System) bool { return strings.HasPrefix(s.Name(), paxosd.Paxosd{}.Name()) }
+
+// What the full form does unless flags say otherwise.
+const (
+	fullLong = 100_000_000
+	fullSoak = 10 * time.Minute
+)
+
+// fillLimit bounds the filling of a log before it is measured.
+const fillLimit = 20 * time.Minute
 
 type options struct {
 	systems, loads, json, plots, paxosd string
 	rounds, trials                      int
 	seconds                             float64
 	full                                bool
+	long                                uint64
+	soak                                time.Duration
 }
 
-func run(ctx context.Context, args []string) error {
-	var o options
+func (o *options) parse(args []string) error {
 	f := flag.NewFlagSet("run", flag.ContinueOnError)
-	f.StringVar(&o.systems, "systems", "", "`names` of systems, by commas; all without it")
-	f.StringVar(&o.loads, "loads", "", "beginnings of the `names` of loads, by semicolons; those of the short form without it")
-	f.BoolVar(&o.full, "full", false, "all loads")
+	f.StringVar(&o.systems, "systems", "", "`names` of systems, by commas; those of the form without it")
+	f.StringVar(&o.loads, "loads", "", "beginnings of the `names` of loads, by semicolons; those of the form without it")
+	f.BoolVar(&o.full, "full", false, "all loads and systems")
 	f.IntVar(&o.rounds, "rounds", 1, "rounds of everything: figures are medians over them")
 	f.IntVar(&o.trials, "trials", 3, "kills of a leader, a round")
 	f.Float64Var(&o.seconds, "seconds", 3, "how long to measure, after one more second to warm up")
+	f.Uint64Var(&o.long, "long", fullLong, "`entries` of the long log; 0: none")
+	f.DurationVar(&o.soak, "soak", fullSoak, "how long the peak is held; 0: not")
 	f.StringVar(&o.json, "json", "", "`file` to write what was measured to")
 	f.StringVar(&o.plots, "plots", "", "`folder` to draw SVG plots into")
 	f.StringVar(&o.paxosd, "paxosd", "", "paxosd `binary` to measure; built from this tree without it")
-	if err := f.Parse(args); err != nil {
+	return f.Parse(args)
+}
+
+func run(ctx context.Context, args []string) (err error) {
+	var o options
+	if err := o.parse(args); err != nil {
 		return err
 	}
 	root, err := paxosd.Root()
@@ -121,10 +121,11 @@ func run(ctx context.Context, args []string) error {
 			return fmt.Errorf("build paxosd: %w: %s", err, out)
 		}
 	}
-	b, err := newBench(ctx, &o, root, dir)
+	b, err := newBench(&o, dir)
 	if err != nil {
 		return err
 	}
+	b.run.Commit = commit(ctx, root)
 	err = b.rounds(ctx)
 	if o.json != "" {
 		err = errors.Join(err, b.run.Write(o.json))
@@ -132,33 +133,27 @@ func run(ctx context.Context, args []string) error {
 	return errors.Join(err, present(&b.run, o.plots))
 }
 
-// bench is one run.
-type bench struct {
-	o       *options
-	dir     string
-	systems []system.System
-	loads   []load.Workload
-	run     report.Run
-}
-
-func newBench(ctx context.Context, o *options, root, dir string) (*bench, error) {
-	b := &bench{o: o, dir: dir, run: report.Run{
-		Date: time.Now().UTC().Format("2006-01-02"), Machine: machine(), Go: runtime.Version(), Commit: commit(ctx, root), Rounds: o.rounds,
-		Systems: map[string]report.About{}, Notes: map[string]string{},
+func newBench(o *options, dir string) (*bench, error) {
+	b := &bench{o: o, dir: dir, length: load.Length{
+		WarmUp: time.Second, Measure: time.Duration(o.seconds * float64(time.Second)), FillLimit: fillLimit,
 	}}
+	b.run = report.Run{
+		Date: time.Now().UTC().Format("2006-01-02"), Machine: machine(), Go: runtime.Version(), Rounds: o.rounds,
+		How: fmt.Sprintf("%g s of each load after 1 s to warm up", o.seconds), Systems: map[string]report.About{}, Notes: map[string]string{},
+	}
 	names := strings.Split(o.systems, ",")
-	for _, s := range systems(root) {
-		if o.systems == "" || slices.Contains(names, s.Name()) {
+	for _, s := range systems() {
+		if o.systems == "" && (o.full || shortSystem(s)) || slices.Contains(names, s.Name()) {
 			b.systems = append(b.systems, s)
 			b.run.Systems[s.Name()] = report.About{Text: s.About(), Durable: s.Durable()}
 			b.run.Order = append(b.run.Order, s.Name())
 		}
 	}
-	all, short := workloads(o.trials)
-	for i := range all {
-		if wanted(o, all[i].Name, short) {
-			b.loads = append(b.loads, all[i])
-			b.run.Loads = append(b.run.Loads, all[i].Name)
+	of := plan.Of{Trials: o.trials, Long: o.long, LongOn: longSystems, Soak: o.soak, SoakOn: longSystems}
+	for _, l := range plan.All(of) {
+		if o.wants(l.Name, l.Short) {
+			b.loads = append(b.loads, l)
+			b.run.Loads = append(b.run.Loads, l.Name)
 		}
 	}
 	if len(b.systems) == 0 || len(b.loads) == 0 {
@@ -167,80 +162,12 @@ func newBench(ctx context.Context, o *options, root, dir string) (*bench, error)
 	return b, nil
 }
 
-func wanted(o *options, name string, short []string) bool {
-	switch {
-	case o.loads != "":
+// wants reports whether a load is to be measured.
+func (o *options) wants(name string, short bool) bool {
+	if o.loads != "" {
 		return slices.ContainsFunc(strings.Split(o.loads, ";"), func(p string) bool { return strings.HasPrefix(name, strings.TrimSpace(p)) })
-	case o.full:
-		return true
 	}
-	return slices.Contains(short, name)
-}
-
-// rounds runs every system once a round, another one first each time: what drifts over the run drifts for all.
-func (b *bench) rounds(ctx context.Context) error {
-	for round := range b.o.rounds {
-		for i := range b.systems {
-			s := b.systems[(i+round)%len(b.systems)]
-			if err := b.measure(ctx, s, round); err != nil {
-				return fmt.Errorf("%s, round %d: %w", s.Name(), round+1, err)
-			}
-		}
-	}
-	return nil
-}
-
-func (b *bench) measure(ctx context.Context, s system.System, round int) (err error) {
-	dir := filepath.Join(b.dir, fmt.Sprintf("%s-%d", s.Name(), round))
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	start, cancel := context.WithTimeout(ctx, startFor)
-	c, err := s.Start(start, system.Options{Dir: dir, Logs: []string{mainLog, readLog}, Paxosd: b.o.paxosd})
-	cancel()
-	if err != nil {
-		return fmt.Errorf("start: %w", err)
-	}
-	defer func() { err = errors.Join(err, c.Close(), os.RemoveAll(dir)) }()
-	for i := range b.loads {
-		w := &b.loads[i]
-		log := mainLog
-		if w.Kind == load.Read {
-			log = readLog
-		}
-		r, err := load.Accounted(c, dir, w.Size, func() (load.Result, error) {
-			return load.Run(ctx, c, log, w, load.Length{WarmUp: warmUp, Measure: time.Duration(b.o.seconds * float64(time.Second))})
-		})
-		switch {
-		case isUnsupported(err):
-			b.run.Notes[s.Name()+" "+w.Name] = "cannot"
-			continue
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			b.run.Notes[s.Name()+" "+w.Name] = "failed: " + err.Error()
-			fmt.Fprintf(os.Stderr, "round %d  %-18s %-36s FAILED: %v\n", round+1, s.Name(), w.Name, err)
-			continue
-		}
-		r.System, r.Workload, r.Round = s.Name(), w.Name, round+1
-		b.run.Results = append(b.run.Results, r)
-		fmt.Fprintf(os.Stderr, "round %d  %-18s %-36s %s\n", round+1, s.Name(), w.Name, brief(&r))
-	}
-	return nil
-}
-
-func brief(r *load.Result) string {
-	if len(r.Trials) > 0 {
-		return fmt.Sprintf("next ack after %.0f ms", r.Trials)
-	}
-	text := fmt.Sprintf("%.0f entries/s", r.Rate)
-	if r.Latency != nil {
-		text += fmt.Sprintf(", p50 %.0f us, p99 %.0f us", r.Latency.P50, r.Latency.P99)
-	}
-	if r.Errors > 0 {
-		text += fmt.Sprintf(", %d errors", r.Errors)
-	}
-	return text
+	return o.full || short
 }
 
 func machine() string {
@@ -272,13 +199,11 @@ func drawAll(r *report.Run, dir string) error {
 		}
 		return found
 	}
-	appends := has("one at a time, 128 B", "64 callers, 128 B", "256 callers, 128 B", "pipelined 4096, 128 B", "pipelined 4096, 1024 B")
-	waits := has("one at a time, 128 B", "64 callers, 128 B", "append to subscriber, 1000/s, 128 B")
+	appends := has(plan.OneAtATime, plan.Callers(64), plan.Callers(256), plan.Peak(), plan.Pipelined(4096, 1024))
+	waits := has(plan.OneAtATime, plan.Callers(64), plan.Tail)
 	return errors.Join(
 		r.Plot(filepath.Join(dir, "throughput.svg"), "Appends", "entries a second", appends, report.Rate),
 		r.Plot(filepath.Join(dir, "latency.svg"), "Latency, median", "microseconds", waits, report.P50),
 		r.Plot(filepath.Join(dir, "latency-p99.svg"), "Latency, 99th percentile", "microseconds", waits, report.P99),
 	)
 }
-
-func isUnsupported(err error) bool { return errors.Is(err, system.ErrUnsupported) }

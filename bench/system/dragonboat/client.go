@@ -202,7 +202,11 @@ func (c *caller) Append(ctx context.Context, payload []byte) error {
 }
 
 func (c *caller) Go(ctx context.Context, payload []byte, done func(error)) error {
-	c.window <- struct{}{}
+	select {
+	case c.window <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	s, err := c.connected(ctx)
 	if err == nil {
 		err = s.send(payload, func(err error) {

@@ -55,7 +55,7 @@ func (d Dragonboat) About() string {
 		}
 	}
 	return fmt.Sprintf("dragonboat %s; 3 replicas, log in %s, heartbeat 100 ms, election 1 s, no snapshots; a proposal is acknowledged once applied; "+
-		"its state machine counts entries and keeps none, and the client talks to the leader's process over TCP", version, d.store())
+		"its state machine keeps every entry in memory, and the client talks to the leader's process over TCP", version, d.store())
 }
 
 type cluster struct {

@@ -33,26 +33,6 @@ const (
 	busyPause       = 100 * time.Microsecond // a queue of 2,048 takes longer than that
 )
 
-// counter is the state machine: it counts.
-type counter struct{ n uint64 }
-
-func (c *counter) Update(statemachine.Entry) (statemachine.Result, error) {
-	c.n++
-	return statemachine.Result{Value: c.n}, nil
-}
-
-func (c *counter) Lookup(any) (any, error) { return c.n, nil }
-
-func (c *counter) SaveSnapshot(w io.Writer, _ statemachine.ISnapshotFileCollection, _ <-chan struct{}) error {
-	return binary.Write(w, binary.BigEndian, c.n)
-}
-
-func (c *counter) RecoverFromSnapshot(r io.Reader, _ []statemachine.SnapshotFile, _ <-chan struct{}) error {
-	return binary.Read(r, binary.BigEndian, &c.n)
-}
-
-func (c *counter) Close() error { return nil }
-
 // Serve runs one node host and its front until a signal ends it.
 func Serve(ctx context.Context, args []string) error {
 	if len(args) != 6 {
@@ -83,7 +63,7 @@ func Serve(ctx context.Context, args []string) error {
 	}
 	defer nh.Close()
 	for s := range shards {
-		err := nh.StartReplica(members, false, func(_, _ uint64) statemachine.IStateMachine { return &counter{} }, config.Config{
+		err := nh.StartReplica(members, false, func(_, _ uint64) statemachine.IStateMachine { return &kept{} }, config.Config{
 			ReplicaID: replica, ShardID: s + 1, ElectionRTT: electionRTT, HeartbeatRTT: heartbeatRTT, CheckQuorum: true,
 		})
 		if err != nil {

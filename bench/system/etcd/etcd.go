@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/version"
@@ -80,7 +79,7 @@ func (Etcd) Start(ctx context.Context, o system.Options) (_ system.Cluster, err 
 			return nil, err
 		}
 	}
-	if c.c, err = c.dial(); err != nil {
+	if c.c, err = dial(c.endpoints); err != nil {
 		return nil, err
 	}
 	return c, system.Until(ctx, func(ctx context.Context) error {
@@ -89,23 +88,32 @@ func (Etcd) Start(ctx context.Context, o system.Options) (_ system.Cluster, err 
 	})
 }
 
-func (c *cluster) dial() (*clientv3.Client, error) {
+func dial(endpoints []string) (*clientv3.Client, error) {
 	return clientv3.New(clientv3.Config{
-		Endpoints: c.endpoints, DialTimeout: 5 * time.Second, Logger: zap.NewNop(),
+		Endpoints: endpoints, DialTimeout: 5 * time.Second, Logger: zap.NewNop(),
 		DialKeepAliveTime: time.Second, DialKeepAliveTimeout: time.Second,
 	})
 }
 
 func (c *cluster) Processes() []system.Process { return c.g.Processes() }
 
-func (c *cluster) KillLeader(ctx context.Context, _ string) error {
+// leader returns which member leads.
+func (c *cluster) leader(ctx context.Context) (int, error) {
 	for i, e := range c.endpoints {
 		st, err := c.c.Status(ctx, e)
 		if err == nil && st.Leader == st.Header.MemberId {
-			return c.g.Kill(c.names[i])
+			return i, nil
 		}
 	}
-	return errors.New("no member says that it leads")
+	return 0, errors.New("no member says that it leads")
+}
+
+func (c *cluster) KillLeader(ctx context.Context, _ string) error {
+	i, err := c.leader(ctx)
+	if err != nil {
+		return err
+	}
+	return c.g.Kill(c.names[i])
 }
 
 // Revive returns once all members have the same index, or nearly.
@@ -142,65 +150,6 @@ func (c *cluster) Close() error {
 	}
 	return errors.Join(err, c.g.Close())
 }
-
-type caller struct {
-	c      *clientv3.Client
-	log    string
-	next   atomic.Uint64
-	window chan struct{}
-}
-
-// Client connects with a client of its own.
-func (c *cluster) Client(_ context.Context, log string, o system.ClientOptions) (system.Client, error) {
-	cl, err := c.dial()
-	if err != nil {
-		return nil, err
-	}
-	return &caller{c: cl, log: fmt.Sprintf("%s/%x/", log, time.Now().UnixNano()), window: make(chan struct{}, max(o.Window, 1))}, nil
-}
-
-func (c *caller) Append(ctx context.Context, payload []byte) error {
-	_, err := c.c.Put(ctx, fmt.Sprintf("%s%016x", c.log, c.next.Add(1)), string(payload))
-	return err
-}
-
-// Go puts from a goroutine of its own: the client has no asynchronous calls, and multiplexes concurrent ones on one connection.
-func (c *caller) Go(ctx context.Context, payload []byte, done func(error)) error {
-	c.window <- struct{}{}
-	go func() {
-		err := c.Append(ctx, payload)
-		<-c.window
-		done(err)
-	}()
-	return nil
-}
-
-// Subscribe watches all keys of the log, from the first revision that is kept or for new ones.
-func (c *caller) Subscribe(ctx context.Context, fromStart bool, ready func(), each func([]byte) bool) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	prefix, _, _ := strings.Cut(c.log, "/")
-	opts := []clientv3.OpOption{clientv3.WithPrefix(), clientv3.WithCreatedNotify()}
-	if fromStart {
-		opts = append(opts, clientv3.WithRev(1))
-	}
-	for r := range c.c.Watch(clientv3.WithRequireLeader(ctx), prefix+"/", opts...) {
-		if err := r.Err(); err != nil {
-			return err
-		}
-		if r.Created && !fromStart {
-			ready()
-		}
-		for _, e := range r.Events {
-			if !each(e.Kv.Value) {
-				return nil
-			}
-		}
-	}
-	return nil
-}
-
-func (c *caller) Close() error { return c.c.Close() }
 
 // Serve runs one member until a signal ends it.
 func Serve(ctx context.Context, args []string) error {

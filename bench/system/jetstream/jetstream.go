@@ -103,7 +103,7 @@ func (j JetStream) Start(ctx context.Context, o system.Options) (_ system.Cluste
 	if c.js, err = jetstream.New(c.nc); err != nil {
 		return nil, err
 	}
-	for _, log := range o.Logs {
+	err = system.Each(ctx, o.Logs, func(ctx context.Context, log string) error {
 		err := system.Until(ctx, func(ctx context.Context) error {
 			_, err := c.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 				Name: log, Subjects: []string{"log." + log}, Storage: jetstream.FileStorage, Replicas: replicas,
@@ -111,8 +111,12 @@ func (j JetStream) Start(ctx context.Context, o system.Options) (_ system.Cluste
 			return err
 		})
 		if err != nil {
-			return nil, fmt.Errorf("make stream %s: %w", log, err)
+			err = fmt.Errorf("make stream %s: %w", log, err)
 		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return c, c.current(ctx, o.Logs)
 }
@@ -123,8 +127,8 @@ func connect(urls []string) (*nats.Conn, error) {
 
 // current waits until every replica of the streams is up to date.
 func (c *cluster) current(ctx context.Context, logs []string) error {
-	for _, log := range logs {
-		err := system.Until(ctx, func(ctx context.Context) error {
+	return system.Each(ctx, logs, func(ctx context.Context, log string) error {
+		return system.Until(ctx, func(ctx context.Context) error {
 			s, err := c.js.Stream(ctx, log)
 			if err != nil {
 				return err
@@ -143,25 +147,17 @@ func (c *cluster) current(ctx context.Context, logs []string) error {
 			}
 			return nil
 		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 func (c *cluster) Processes() []system.Process { return c.g.Processes() }
 
 func (c *cluster) KillLeader(ctx context.Context, log string) error {
-	s, err := c.js.Stream(ctx, log)
+	leader, err := c.leader(ctx, log)
 	if err != nil {
 		return err
 	}
-	in, err := s.Info(ctx)
-	if err != nil {
-		return err
-	}
-	return c.g.Kill(in.Cluster.Leader)
+	return c.g.Kill(leader)
 }
 
 func (c *cluster) Revive(ctx context.Context) error {
