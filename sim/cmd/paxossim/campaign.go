@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/paxosd/paxosd/sim"
@@ -14,6 +15,7 @@ import (
 // totals is what a campaign came to so far. As a file it lets the campaign go on where it stopped.
 type totals struct {
 	Next      uint64         `json:"next,omitempty"` // seed to go on with; only in a file
+	Of        *kind          `json:"of,omitempty"`   // what its seeds mean; only in a file
 	Seeds     uint64         `json:"seeds"`
 	Failures  uint64         `json:"failures"`
 	Simulated float64        `json:"simulated_seconds"`
@@ -23,6 +25,13 @@ type totals struct {
 	Counters  map[string]int `json:"counters"`
 	Missed    []string       `json:"missed,omitempty"` // situations that never happened
 	Failed    []failedSeed   `json:"failed,omitempty"` // the first of them; only in a file
+}
+
+// kind is what a seed's run depends on beside the seed. Runs of another kind do not add up to one campaign.
+type kind struct {
+	Profile  string `json:"profile"`
+	Keep     string `json:"keep,omitempty"`     // faults kept of each plan; empty: all
+	Revision string `json:"revision,omitempty"` // of the code, as the go command noted it; empty: it did not
 }
 
 // failedSeed is a seed in which a checker found something.
@@ -60,10 +69,13 @@ type campaign struct {
 	totals
 }
 
-// openCampaign goes on with a file, or begins at a seed where there is none.
-func openCampaign(path string, first uint64) (*campaign, error) {
+// errOther says that a campaign's file holds runs of another kind.
+var errOther = errors.New("it is of another kind; give another file")
+
+// openCampaign goes on with a file, or begins at a seed where there is none. A file of another kind is refused.
+func openCampaign(path string, first uint64, of kind) (*campaign, error) {
 	c := &campaign{path: path, begun: time.Now(), saved: time.Now()}
-	c.Next = first
+	c.Next, c.Of = first, &of
 	if path == "" {
 		return c, nil
 	}
@@ -74,11 +86,33 @@ func openCampaign(path string, first uint64) (*campaign, error) {
 	case err != nil:
 		return nil, fmt.Errorf("campaign: %w", err)
 	}
+	c.Of = nil
 	if err := json.Unmarshal(b, &c.totals); err != nil {
 		return nil, fmt.Errorf("campaign %s: %w", path, err)
 	}
+	if c.Of == nil || *c.Of != of {
+		return nil, fmt.Errorf("campaign %s: %w: it has %+v, this is %+v", path, errOther, c.Of, of)
+	}
 	c.base = c.Seconds
 	return c, nil
+}
+
+// revision is the commit that this binary was built from, with a mark if files had changed since; empty where the go command did not note it.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	rev, dirty := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			rev = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+changes"
+		}
+	}
+	return rev + dirty
 }
 
 // take counts the result of the next seed.

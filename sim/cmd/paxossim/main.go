@@ -154,7 +154,7 @@ func (c *command) one(o sim.Options) error {
 
 // many runs a campaign, or a part of one.
 func (c *command) many(o sim.Options) error {
-	camp, err := openCampaign(c.campaign, c.seed)
+	camp, err := openCampaign(c.campaign, c.seed, kind{Profile: c.profile, Keep: c.keep, Revision: revision()})
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (c *command) many(o sim.Options) error {
 	}
 	bad := found(t.Failures+uint64(len(t.Missed)) > 0)
 	if c.json {
-		t.Next, t.Failed = 0, nil
+		t.Next, t.Failed, t.Of = 0, nil, nil
 		return errors.Join(c.line(&t), bad)
 	}
 	fmt.Fprintf(c.out, "%d seeds, %d failed; %.0f s simulated in %.1f s (%.0f a second), %d faults, %d steps\n",

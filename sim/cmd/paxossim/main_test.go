@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -42,6 +43,19 @@ func TestCampaignGoesOn(t *testing.T) {
 	if whole.Seeds != 4 || parts.Seeds != 4 || parts.Steps != whole.Steps || parts.Counters["acknowledged"] != whole.Counters["acknowledged"] {
 		t.Errorf("in parts %+v, at once %+v", parts, whole)
 	}
+}
+
+// TestCampaignIsOfOneKind: seeds of another profile, or with other faults, do not add up with those of the file.
+func TestCampaignIsOfOneKind(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "campaign.json")
+	output(t, "-seeds", "2", "-profile", "bench", "-campaign", file)
+	for _, args := range [][]string{{"-profile", "store"}, {"-profile", "bench", "-keep", "none"}} {
+		err := run(append(args, "-seeds", "1", "-campaign", file), io.Discard)
+		if !errors.Is(err, errOther) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+	output(t, "-seeds", "1", "-profile", "bench", "-campaign", file)
 }
 
 // TestSeedsInOrder: results come in the order of seeds however many workers there are, and end where they are told to.
