@@ -56,6 +56,7 @@ type Proposer struct {
 	founders []*genesis.Founder
 	known    map[paxos.GenesisID]*paxos.Genesis
 	booting  []*booting // in the order in which the logs were found
+	words    learner.Words
 
 	subs     chan proposer.Subscription
 	stopSubs context.CancelFunc
@@ -226,6 +227,7 @@ func (p *Proposer) deliver(env *paxos.Envelope) {
 	case *paxos.Beacon:
 		for i := range m.Items {
 			p.dir.onBeaconItem(&m.Items[i])
+			p.words.Hear(m.Proposer, &m.Items[i])
 		}
 	case *paxos.Append:
 		// A plain request names no genesis: it is for whatever log has the name here.
@@ -298,6 +300,7 @@ func (p *Proposer) tick() {
 		f.Tick(now, &p.out.Output)
 	}
 	for _, b := range p.booting {
+		p.words.Tell(b.gen.ID, b.boot)
 		b.boot.Tick(now, &b.out)
 	}
 	p.settleBooting(now)

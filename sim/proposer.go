@@ -24,6 +24,7 @@ type proposerService struct {
 	wake     bool
 	subs     []subscription // that stand at the broker, in order
 	booting  []*booting
+	words    learner.Words
 	founders []*genesis.Founder
 	known    []*logState
 	lookAt   paxos.Instant
@@ -124,6 +125,10 @@ func (s *proposerService) take(env *paxos.Envelope) {
 			f.Deliver(now, env, &s.out.Output)
 		}
 		return
+	case *paxos.Beacon:
+		for i := range m.Items {
+			s.words.Hear(m.Proposer, &m.Items[i])
+		}
 	case *paxos.Promise:
 		if p.deaf {
 			return
@@ -199,6 +204,7 @@ func (s *proposerService) tick() {
 		f.Tick(now, &s.out.Output)
 	}
 	for _, b := range s.booting {
+		s.words.Tell(b.log.gen.ID, b.boot)
 		b.boot.Tick(now, &b.out)
 	}
 	s.settleBooting(now)

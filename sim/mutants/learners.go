@@ -128,6 +128,12 @@ var learners = []Mutant{
 		Edits: []Edit{edit(learnerVouch, `k.K > 0 && len(v.agreed) >= k.K {`, `k.K > 0 && len(v.agreed) >= 1 {`)},
 		Test:  Test{Package: "./paxos/learner", Run: "Bootstrap"},
 	},
+	{
+		Name:  "early-word-lost",
+		Rule:  "L2: a proposer that looks for a log's beginning forgets the beacon that listed the log before it helped",
+		Edits: []Edit{edit("paxos/learner/words.go", `	if x, ok := w.all[id]; ok {`, `	if x, ok := w.all[id]; ok && b.stage == stageAsking {`)},
+		Test:  Test{Package: "./paxos/learner", Run: "TestWordsAreKept"},
+	},
 }
 
 // readQuorums break the rule by which a read quorum's answers decide a slot known to be chosen (PROTOCOL L4).
