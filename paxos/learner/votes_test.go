@@ -156,21 +156,23 @@ func TestChosenTwiceWithEqualBytes(t *testing.T) {
 	}
 }
 
-// A vote at a higher ballot for other bytes than those sequenced proves that the slot was not safe.
+// A vote at the chosen ballot, or above it, for other bytes than those sequenced proves that the slot was not safe.
 func TestLateVoteForAnotherValueStops(t *testing.T) {
-	b1, b2 := ballot(2, "p1"), ballot(3, "p2")
-	r := newRig(testGenesis(8))
-	r.accept(b1, 1, text("x"))
-	r.vote("a", b1, 1, text("x"))
-	r.vote("b", b1, 1, text("x"))
-	expect(t, r, "x")
-	r.vote("c", ballot(1, "p1"), 1, text("old")) // below the chosen ballot: it was never chosen, and need not be equal
-	if r.l.Stopped() != nil {
-		t.Fatal(r.l.Stopped())
-	}
-	r.vote("c", b2, 1, text("y"))
-	if !errors.Is(r.l.Stopped(), ErrConflict) {
-		t.Fatalf("stopped: %v", r.l.Stopped())
+	b1 := ballot(2, "p1")
+	for _, late := range []paxos.Ballot{b1, ballot(3, "p2")} {
+		r := newRig(testGenesis(8))
+		r.accept(b1, 1, text("x"))
+		r.vote("a", b1, 1, text("x"))
+		r.vote("b", b1, 1, text("x"))
+		expect(t, r, "x")
+		r.vote("c", ballot(1, "p1"), 1, text("old")) // below the chosen ballot: it was never chosen, and need not be equal
+		if r.l.Stopped() != nil {
+			t.Fatal(r.l.Stopped())
+		}
+		r.vote("c", late, 1, text("y"))
+		if !errors.Is(r.l.Stopped(), ErrConflict) {
+			t.Fatalf("another value at %v: stopped: %v", late, r.l.Stopped())
+		}
 	}
 }
 

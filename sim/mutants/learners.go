@@ -129,6 +129,12 @@ var learners = []Mutant{
 		Test:  Test{Package: "./paxos/learner", Run: "Bootstrap"},
 	},
 	{
+		Name:  "late-vote-at-the-chosen-ballot",
+		Rule:  "L1: a vote for another value at the very ballot that was sequenced passes without a word",
+		Edits: []Edit{edit("paxos/learner/deliver.go", `d.ballot.Compare(b) <= 0 {`, `d.ballot.Compare(b) < 0 {`)},
+		Test:  Test{Package: "./paxos/learner", Run: "LateVote"},
+	},
+	{
 		Name:  "early-word-lost",
 		Rule:  "L2: a proposer that looks for a log's beginning forgets the beacon that listed the log before it helped",
 		Edits: []Edit{edit("paxos/learner/words.go", `	if x, ok := w.all[id]; ok {`, `	if x, ok := w.all[id]; ok && b.stage == stageAsking {`)},
