@@ -281,6 +281,7 @@ func (p *Proposer) settleBooting(now paxos.Instant) {
 			continue
 		}
 		l := learner.New(p.learnerConfig(b.gen, p.coreReq), start.Sequencer)
+		p.words.Begun(b.gen.ID, l)
 		add := p.core.AddLog
 		if b.replace {
 			add = p.core.ReplaceLog

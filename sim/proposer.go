@@ -179,6 +179,7 @@ func (s *proposerService) settleBooting(now paxos.Instant) {
 			s.p.w.check.restored(s.p, b.log.gen.ID, start.Mark, start.Hash)
 		}
 		l := learner.New(s.learnerConfig(b.log, partCore), start.Sequencer)
+		s.words.Begun(b.log.gen.ID, l)
 		add := s.core.AddLog
 		if b.replace {
 			add = s.core.ReplaceLog

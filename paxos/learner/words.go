@@ -31,3 +31,10 @@ func (w *Words) Tell(id paxos.GenesisID, b *Bootstrap) {
 		b.OnBeacon(x.from, &x.item)
 	}
 }
+
+// Begun tells the Learner that a log has begun with how far the log goes by what was heard meanwhile: nobody says it again while the log is idle.
+func (w *Words) Begun(id paxos.GenesisID, l *Learner) {
+	if x, ok := w.all[id]; ok {
+		l.KnownChosen(x.item.Chosen)
+	}
+}

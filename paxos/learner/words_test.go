@@ -46,3 +46,18 @@ func TestWordsAreBounded(t *testing.T) {
 		t.Fatalf("%d logs", len(w.all))
 	}
 }
+
+// TestL3WordsBeforeTheBeginning: a log goes farther than where this process begins, as a beacon said before. It is fetched, though no beacon says so again.
+func TestL3WordsBeforeTheBeginning(t *testing.T) {
+	g := testGenesis(8)
+	w := threeSlots(g)
+	r := newRig(g, "l2").settled()
+	item := paxos.BeaconItem{Genesis: g.ID, Ballot: ballot(1, "p1"), Chosen: 3, ChosenHash: w.hashes[3]}
+	var words Words
+	words.Hear("p1", &item)
+	words.Begun(g.ID, r.l)
+	r.wait(paxos.Second)
+	if requests, _ := r.take(); r.l.Known() != 3 || len(requests) == 0 {
+		t.Fatalf("known through %d, %d requests", r.l.Known(), len(requests))
+	}
+}
