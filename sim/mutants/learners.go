@@ -137,14 +137,16 @@ var learners = []Mutant{
 	{
 		Name:  "began-without-a-word",
 		Rule:  "L3: a standby that begins is not told how far a log goes that is idle",
-		Edits: []Edit{edit("paxos/learner/words.go", `		l.KnownChosen(x.item.Chosen)`, `		l.KnownChosen(0)`)},
+		Edits: []Edit{edit("paxos/learner/words.go", `		l.KnownChosen(x.item.Chosen)`, `		l.KnownChosen(min(x.item.Chosen, 0))`)},
 		Test:  Test{Package: "./paxos/learner", Run: "TestL3WordsBeforeTheBeginning"},
 	},
 	{
-		Name:  "early-word-lost",
-		Rule:  "L2: a proposer that looks for a log's beginning forgets the beacon that listed the log before it helped",
-		Edits: []Edit{edit("paxos/learner/words.go", `	if x, ok := w.all[id]; ok {`, `	if x, ok := w.all[id]; ok && b.stage == stageAsking {`)},
-		Test:  Test{Package: "./paxos/learner", Run: "TestWordsAreKept"},
+		Name: "early-word-lost",
+		Rule: "L2: a proposer that looks for a log's beginning forgets the beacon that listed the log before it helped",
+		Edits: []Edit{edit("paxos/learner/words.go", `	if x, ok := w.all[id]; ok {
+		b.OnBeacon(`, `	if x, ok := w.all[id]; ok && b.stage == stageAsking {
+		b.OnBeacon(`)},
+		Test: Test{Package: "./paxos/learner", Run: "TestWordsAreKept"},
 	},
 }
 
