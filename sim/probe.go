@@ -9,7 +9,7 @@ import (
 // The probe of a healed cluster: clients go on for a while, and what they sent last is answered soon after.
 const (
 	probeFor    = 2 * paxos.Second
-	probeAnswer = paxos.Second
+	probeAnswer = 1500 * paxos.Millisecond // a reader whose grant was lost is told so within a second
 )
 
 // probe lets the clients go on in the healed cluster. That something still works after all that happened is shown by using it: every batch is

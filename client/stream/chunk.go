@@ -75,7 +75,6 @@ func (r *Reader) take(now paxos.Instant, m *paxos.ReadAnswer, out *Output) {
 		r.unread += cost
 	}
 	r.next = next
-	r.cur.idles = 0
 	r.retry = retryFirst
 	clear(r.avoid)
 }
@@ -96,15 +95,11 @@ func place(b *paxos.ReadBatch, next paxos.Offset, since paxos.Stamp) (skip uint3
 	return uint32(next - b.First), true
 }
 
-// idle takes "nothing new". From a learner that has more, to a reader that has granted credit, it says that a grant was lost.
+// idle takes "nothing new". From a learner that has more, to a reader that has granted credit, it says that a grant was lost: nothing else would
+// ever be granted. Or the grant crosses it on the way, once in a long while: then a new stream begins for nothing, which costs a chunk.
 func (r *Reader) idle(now paxos.Instant, m *paxos.ReadAnswer, out *Output) {
-	c := &r.cur
 	r.retry = retryFirst
-	if r.next == 0 || m.Last < r.next || c.credit <= 0 {
-		c.idles = 0
-		return
-	}
-	if c.idles++; c.idles >= stalledIdles {
+	if r.next != 0 && m.Last >= r.next && r.cur.credit > 0 {
 		r.again(now, out)
 	}
 }

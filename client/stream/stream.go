@@ -24,10 +24,6 @@ const (
 
 	// avoidFor is how long a learner that could not serve is passed over while there are others.
 	avoidFor = 2 * paxos.Second
-
-	// stalledIdles is after how many "nothing new" from a learner that has more, to a reader that has granted credit, a grant
-	// must have been lost.
-	stalledIdles = 2
 )
 
 // Config is constant for a reader's life. Window and ChunkBytes take their defaults where they are zero.
@@ -109,7 +105,6 @@ type current struct {
 	number  uint64 // of the newest chunk
 	credit  int64  // bytes that the learner may still send
 	owed    int64  // bytes consumed and not granted again
-	idles   int
 	heardAt paxos.Instant
 	toldAt  paxos.Instant // when the learner was last written to
 	probed  bool

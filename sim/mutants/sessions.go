@@ -100,6 +100,12 @@ var elsewhere = []Mutant{
 		Test: Test{Package: "./client/stream", Run: "TestN7"},
 	},
 	{
+		Name:  "lost-grant-waited-out",
+		Rule:  "N7: a reader whose grant was lost waits for ever for what it did not grant",
+		Edits: []Edit{edit("client/stream/chunk.go", `	if r.next != 0 && m.Last >= r.next && r.cur.credit > 0 {`, `	if r.next != 0 && m.Last >= r.next && r.cur.credit > 1<<40 {`)},
+		Test:  Test{Package: "./client/stream", Run: "TestN7"},
+	},
+	{
 		Name:  "stamps-constant",
 		Rule:  "Q5: a leader's values carry no time",
 		Edits: []Edit{edit("paxos/proposer/compose.go", `ld.ballot, s.wall, g.genesis.ValueLimit)`, `ld.ballot, 1, g.genesis.ValueLimit)`)},
