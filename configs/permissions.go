@@ -92,10 +92,11 @@ func (t *Topology) acceptor(name string) Access {
 	return union(t.process(name), Access{
 		Publish: flat(
 			t.speak(name, paxos.KindPromise, paxos.KindRefuse, paxos.KindLearn, paxos.KindBeat),
+			t.subjects([]paxos.Kind{paxos.KindVote}, "."+name+".*"),
 			t.ask(paxos.KindLive, paxos.KindBeacons),
 		),
 		Subscribe: flat(
-			t.hear(paxos.KindPrepare, paxos.KindAccept, paxos.KindBeacon),
+			t.hear(paxos.KindPrepare, paxos.KindAccept, paxos.KindPropose, paxos.KindBeacon),
 			t.serve(name, paxos.KindAsk, paxos.KindFetch),
 		),
 	})
@@ -104,11 +105,13 @@ func (t *Topology) acceptor(name string) Access {
 func (t *Topology) proposer(name string) Access {
 	return union(t.process(name), Access{
 		Publish: flat(
-			t.speak(name, paxos.KindPrepare, paxos.KindAccept, paxos.KindBeacon, paxos.KindLeader),
+			t.speak(name, paxos.KindPrepare, paxos.KindAccept, paxos.KindPropose, paxos.KindChosen, paxos.KindBeacon, paxos.KindLeader),
 			t.ask(paxos.KindAsk, paxos.KindBeacons, paxos.KindFetch, paxos.KindCheckpoint),
 		),
 		Subscribe: flat(
-			t.hear(paxos.KindPromise, paxos.KindRefuse, paxos.KindAccept, paxos.KindLearn, paxos.KindBeacon, paxos.KindBeat, paxos.KindReport),
+			t.hear(paxos.KindPromise, paxos.KindRefuse, paxos.KindAccept, paxos.KindChosen, paxos.KindLearn, paxos.KindBeacon, paxos.KindBeat,
+				paxos.KindReport),
+			t.subjects([]paxos.Kind{paxos.KindVote}, ".*."+name),
 			t.lead(paxos.KindAppend, paxos.KindBatch, paxos.KindOpen, paxos.KindAdmin),
 			t.serve(name, paxos.KindLive, paxos.KindBeacons),
 		),
@@ -122,7 +125,7 @@ func (t *Topology) learner(name string) Access {
 			t.ask(paxos.KindBeacons, paxos.KindFetch, paxos.KindCheckpoint),
 		),
 		Subscribe: flat(
-			t.hear(paxos.KindAccept, paxos.KindLearn, paxos.KindBeacon),
+			t.hear(paxos.KindAccept, paxos.KindChosen, paxos.KindLearn, paxos.KindBeacon),
 			t.serve(name, paxos.KindRead, paxos.KindGet, paxos.KindFetch, paxos.KindCheckpoint),
 		),
 	})

@@ -114,12 +114,12 @@ func (d *decoder) refuse() paxos.Message {
 	}
 }
 
-func (d *decoder) accept() paxos.Message {
+func (d *decoder) accept(alone bool) paxos.Message {
 	var p pb.Accept
 	d.parse(&p)
 	m := &paxos.Accept{
 		Ballot: d.ballot(p.GetBallot()), Slot: paxos.Slot(p.GetSlot()), Checksum: paxos.Checksum(p.GetChecksum()), Value: d.tail,
-		Explain: p.GetExplain(),
+		Explain: p.GetExplain(), Quiet: p.GetQuiet(), Alone: alone,
 	}
 	if d.err == nil && paxos.Sum(m.Value) != m.Checksum {
 		d.fail(ErrChecksum, "of the value for slot %d", m.Slot)
@@ -127,11 +127,11 @@ func (d *decoder) accept() paxos.Message {
 	return m
 }
 
-func (d *decoder) learn() paxos.Message {
+func (d *decoder) learn(quiet bool) paxos.Message {
 	var p pb.Learn
 	d.parse(&p)
 	d.noTail()
-	m := &paxos.Learn{Voter: d.voter(p.GetVoter()), Ballot: d.ballot(p.GetBallot())}
+	m := &paxos.Learn{Voter: d.voter(p.GetVoter()), Ballot: d.ballot(p.GetBallot()), Quiet: quiet}
 	switch n := len(p.GetSlots()); {
 	case n > paxos.MaxVotesPerLearn:
 		d.fail(ErrTooLarge, "%d votes, at most %d", n, paxos.MaxVotesPerLearn)
@@ -144,6 +144,29 @@ func (d *decoder) learn() paxos.Message {
 		}
 	}
 	m.Times = d.times(&p)
+	return m
+}
+
+func (d *decoder) chosen() paxos.Message {
+	var p pb.Chosen
+	d.parse(&p)
+	m := &paxos.ChosenMsg{Ballot: d.ballot(p.GetBallot()), Through: paxos.Slot(p.GetThrough()), Hash: d.hash(p.GetHash())}
+	n := len(p.GetTail())
+	if n != len(p.GetSlots()) || n != len(p.GetChecksums()) {
+		d.fail(ErrMalformed, "arrays of values differ in length")
+		return m
+	}
+	pieces := d.pieces(p.GetTail(), paxos.MaxChosenValues)
+	if d.err != nil || n == 0 {
+		return m
+	}
+	m.Values = make([]paxos.SlotValue, n)
+	for i := range m.Values {
+		m.Values[i] = paxos.SlotValue{Slot: paxos.Slot(p.Slots[i]), Checksum: paxos.Checksum(p.Checksums[i]), Value: pieces[i]}
+		if paxos.Sum(pieces[i]) != m.Values[i].Checksum {
+			d.fail(ErrChecksum, "of the value for slot %d", m.Values[i].Slot)
+		}
+	}
 	return m
 }
 

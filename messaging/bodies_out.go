@@ -94,6 +94,19 @@ func learnOut(m *paxos.Learn) *pb.Learn {
 	return p
 }
 
+func chosenOut(m *paxos.ChosenMsg) *pb.Chosen {
+	n := len(m.Values)
+	p := &pb.Chosen{
+		Ballot: ballotOut(m.Ballot), Through: uint64(m.Through), Hash: hashOut(m.Hash),
+		Slots: make([]uint64, n), Checksums: make([]uint64, n), Tail: make([]uint32, n),
+	}
+	for i := range m.Values {
+		v := &m.Values[i]
+		p.Slots[i], p.Checksums[i], p.Tail[i] = uint64(v.Slot), uint64(v.Checksum), uint32(len(v.Value))
+	}
+	return p
+}
+
 func beaconOut(m *paxos.Beacon) *pb.Beacon {
 	p := &pb.Beacon{
 		Proposer: m.Proposer, Run: m.Run, Number: m.Number, Full: m.Full, Over: m.Over, Clock: int64(m.Clock),

@@ -32,6 +32,8 @@ func DecodeAt(a Address, payload []byte) (paxos.Envelope, error) {
 	switch shapeOf(a.Kind) {
 	case shapeSender:
 		env.From = a.Name
+	case shapeBoth:
+		env.From, env.To = a.Name, a.To
 	case shapeAddressee:
 		env.To, env.ToRun, env.From = a.Name, a.Run, senderOf(msg)
 	case shapeLeader, shapeNone:
@@ -147,10 +149,12 @@ func (d *decoder) message(kind paxos.Kind) paxos.Message {
 		return d.promise()
 	case paxos.KindRefuse:
 		return d.refuse()
-	case paxos.KindAccept:
-		return d.accept()
-	case paxos.KindLearn:
-		return d.learn()
+	case paxos.KindAccept, paxos.KindPropose:
+		return d.accept(kind == paxos.KindPropose)
+	case paxos.KindLearn, paxos.KindVote:
+		return d.learn(kind == paxos.KindVote)
+	case paxos.KindChosen:
+		return d.chosen()
 	case paxos.KindBeacon:
 		return d.beacon()
 	case paxos.KindBeat:

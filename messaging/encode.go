@@ -65,6 +65,10 @@ func appendTail(b []byte, msg paxos.Message) []byte {
 		for i := range m.Values {
 			b = append(b, m.Values[i].Value...)
 		}
+	case *paxos.ChosenMsg:
+		for i := range m.Values {
+			b = append(b, m.Values[i].Value...)
+		}
 	case *paxos.VotesAnswer:
 		for i := range m.Votes {
 			b = append(b, m.Votes[i].Value...)
@@ -89,9 +93,11 @@ func bodyOf(msg paxos.Message) (proto.Message, error) {
 			Promised: ballotOut(m.Promised), Trimmed: uint64(m.Trimmed), Epoch: uint64(m.Epoch),
 		}, nil
 	case *paxos.Accept:
-		return &pb.Accept{Ballot: ballotOut(m.Ballot), Slot: uint64(m.Slot), Checksum: uint64(m.Checksum), Explain: m.Explain}, nil
+		return &pb.Accept{Ballot: ballotOut(m.Ballot), Slot: uint64(m.Slot), Checksum: uint64(m.Checksum), Explain: m.Explain, Quiet: m.Quiet}, nil
 	case *paxos.Learn:
 		return learnOut(m), nil
+	case *paxos.ChosenMsg:
+		return chosenOut(m), nil
 	case *paxos.Beacon:
 		return beaconOut(m), nil
 	case *paxos.Beat:

@@ -180,7 +180,7 @@ func TestEveryStoreIsNamedInFull(t *testing.T) {
 			}
 		}
 	}
-	if stores != 3*10 {
+	if stores != 3*11 {
 		t.Errorf("%d stores tried", stores)
 	}
 }

@@ -31,6 +31,12 @@ func broadcast(from string, msg paxos.Message) paxos.Envelope {
 	return paxos.Envelope{Log: "orders", Genesis: sampleGenesis, From: from, Bulk: bulkKind(msg.Kind()), Msg: msg}
 }
 
+func toOne(from, to string, msg paxos.Message) paxos.Envelope {
+	env := broadcast(from, msg)
+	env.To = to
+	return env
+}
+
 func process(from string, msg paxos.Message) paxos.Envelope {
 	return paxos.Envelope{Log: paxos.ProcessLog, From: from, Msg: msg}
 }
@@ -93,6 +99,20 @@ func broadcastSamples() []sample {
 			Voter: sampleVoter("a1"), Ballot: sampleBallot, Votes: []paxos.SlotSum{{Slot: 12, Checksum: 5}, {Slot: 15, Checksum: 6}},
 			Times: []paxos.VoteTime{{Slot: 15, Synced: 1_234_567, Fsync: 765_432}},
 		})},
+		{"accept-quiet", "paxos.main.orders.accept.p1", broadcast("p1", &paxos.Accept{
+			Ballot: sampleBallot, Slot: 12, Checksum: paxos.Sum(value), Value: value, Quiet: true,
+		})},
+		{"propose", "paxos.main.orders.propose.p1", broadcast("p1", &paxos.Accept{
+			Ballot: sampleBallot, Slot: 12, Checksum: paxos.Sum(value), Value: value, Quiet: true, Alone: true,
+		})},
+		{"vote", "paxos.main.orders.vote.a1.p1", toOne("a1", "p1", &paxos.Learn{
+			Voter: sampleVoter("a1"), Ballot: sampleBallot, Votes: []paxos.SlotSum{{Slot: 12, Checksum: 5}}, Quiet: true,
+		})},
+		{"chosen", "paxos.main.orders.chosen.p1", broadcast("p1", &paxos.ChosenMsg{
+			Ballot: sampleBallot, Through: 20, Hash: sampleHash,
+			Values: []paxos.SlotValue{{Slot: 12, Checksum: paxos.Sum(value), Value: value}, {Slot: 20, Checksum: paxos.Sum(value[:5]), Value: value[:5]}},
+		})},
+		{"chosen-mark", "paxos.main.orders.chosen.p1", broadcast("p1", &paxos.ChosenMsg{Ballot: sampleBallot, Through: 20, Hash: sampleHash})},
 		{"beacon", "paxos.main._.beacon.p1", process("p1", &paxos.Beacon{
 			Proposer: "p1", Run: sampleBallot.Run, Number: 17, Over: true, Clock: 1_700_000_000_000_000_000, Succession: []string{"p2", "p3"},
 			Items: []paxos.BeaconItem{

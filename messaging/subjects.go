@@ -28,6 +28,7 @@ type Address struct {
 	Kind paxos.Kind
 	Name string // sender of a broadcast, addressee of a request; empty for append, batch, open, admin
 	Run  uint64 // addressee's run; 0: none named
+	To   string // addressee of a vote, beside its sender
 }
 
 // shape says how a kind's subject ends.
@@ -38,13 +39,17 @@ const (
 	shapeSender                 // kind.<sender>
 	shapeAddressee              // kind.<addressee>[.<run>]
 	shapeLeader                 // kind: whoever leads
+	shapeBoth                   // kind.<sender>.<addressee>
 )
 
 func shapeOf(k paxos.Kind) shape {
 	switch k {
 	case paxos.KindPrepare, paxos.KindPromise, paxos.KindRefuse, paxos.KindAccept, paxos.KindLearn, paxos.KindBeacon,
-		paxos.KindBeat, paxos.KindReport, paxos.KindLeader, paxos.KindGenesis:
+		paxos.KindBeat, paxos.KindReport, paxos.KindLeader, paxos.KindGenesis, paxos.KindPropose,
+		paxos.KindChosen:
 		return shapeSender
+	case paxos.KindVote:
+		return shapeBoth
 	case paxos.KindAsk, paxos.KindLive, paxos.KindIdent, paxos.KindBeacons, paxos.KindRead, paxos.KindGet,
 		paxos.KindFetch, paxos.KindCheckpoint:
 		return shapeAddressee
@@ -68,7 +73,7 @@ func processKind(k paxos.Kind) bool {
 // bulkKind reports whether subjects of this kind are subscribed to on the bulk connection (PROTOCOL section 8).
 func bulkKind(k paxos.Kind) bool {
 	switch k {
-	case paxos.KindAccept, paxos.KindAppend, paxos.KindBatch, paxos.KindRead, paxos.KindGet, paxos.KindFetch,
+	case paxos.KindAccept, paxos.KindPropose, paxos.KindChosen, paxos.KindAppend, paxos.KindBatch, paxos.KindRead, paxos.KindGet, paxos.KindFetch,
 		paxos.KindCheckpoint:
 		return true
 	default:
@@ -99,7 +104,7 @@ func NewSubjects(prefix, cluster string) (Subjects, error) {
 // Subject returns the subject of a. It does not check names: Encode did.
 func (s Subjects) Subject(a Address) string {
 	kind := a.Kind.String()
-	n := len(s.base) + len(a.Log) + 1 + len(kind) + 1 + len(a.Name) + 17
+	n := len(s.base) + len(a.Log) + 1 + len(kind) + 1 + len(a.Name) + 1 + len(a.To) + 17
 	b := append(make([]byte, 0, n), s.base...)
 	b = append(b, a.Log...)
 	b = append(b, '.')
@@ -107,6 +112,10 @@ func (s Subjects) Subject(a Address) string {
 	if a.Name != "" {
 		b = append(b, '.')
 		b = append(b, a.Name...)
+	}
+	if a.To != "" {
+		b = append(b, '.')
+		b = append(b, a.To...)
 	}
 	if a.Run != 0 {
 		b = append(b, '.')
@@ -123,6 +132,9 @@ func (s Subjects) Pattern(a Address) string {
 	if a.Name == "" && shapeOf(a.Kind) != shapeLeader {
 		a.Name = "*"
 	}
+	if a.To == "" && shapeOf(a.Kind) == shapeBoth {
+		a.To = "*"
+	}
 	return s.Subject(a)
 }
 
@@ -132,6 +144,8 @@ func (s Subjects) Of(env *paxos.Envelope) (Address, error) {
 	switch shapeOf(a.Kind) {
 	case shapeSender:
 		a.Name = env.From
+	case shapeBoth:
+		a.Name, a.To = env.From, env.To
 	case shapeAddressee:
 		a.Name, a.Run = env.To, env.ToRun
 	case shapeLeader:
@@ -159,7 +173,10 @@ func (s Subjects) Parse(subject string) (Address, error) {
 		return a, fmt.Errorf("%w: %q has a token too many or too few", ErrSubject, subject)
 	}
 	a.Name, run, found = strings.Cut(rest, ".")
-	if found {
+	switch {
+	case shapeOf(a.Kind) == shapeBoth:
+		a.To = run
+	case found:
 		var err error
 		if a.Run, err = parseRun(run); err != nil {
 			return a, fmt.Errorf("%w: %q: %w", ErrSubject, subject, err)
@@ -176,6 +193,9 @@ func (a Address) check() error {
 	named := shapeOf(a.Kind) != shapeLeader
 	if named != (a.Name != "") || (named && !paxos.ValidName(a.Name)) {
 		return fmt.Errorf("%w: name %q in a subject of kind %s", ErrSubject, a.Name, a.Kind)
+	}
+	if both := shapeOf(a.Kind) == shapeBoth; both != (a.To != "") || both && !paxos.ValidName(a.To) {
+		return fmt.Errorf("%w: addressee %q in a subject of kind %s", ErrSubject, a.To, a.Kind)
 	}
 	switch a.Kind {
 	case paxos.KindLive, paxos.KindBeacons:

@@ -16,7 +16,7 @@ import (
 type Interest struct {
 	Kinds []paxos.Kind
 	Log   string // one log; "": every log. Ignored for kinds that concern a process
-	Name  string // the name token: the own name for requests, usually "" (everyone) for broadcasts
+	Name  string // the name token: the own name for requests and votes, usually "" (everyone) for broadcasts
 	// Run is the own run, for live and beacons, which name one. Ident is then taken with and without it.
 	Run uint64
 	// Generation is put into every append, batch, open and admin that arrives (PROTOCOL P8).
@@ -75,10 +75,14 @@ func (t *Transport) patterns(in Interest, k paxos.Kind) ([]string, error) {
 	if processKind(k) {
 		a.Log = paxos.ProcessLog
 	}
-	if shapeOf(k) == shapeLeader {
+	switch shapeOf(k) {
+	case shapeLeader:
 		a.Name = ""
+	case shapeBoth:
+		a.Name, a.To = "", in.Name
+	default:
 	}
-	if a.Log != "" && a.Log != paxos.ProcessLog && !paxos.ValidName(a.Log) || a.Name != "" && !paxos.ValidName(a.Name) {
+	if a.Log != "" && a.Log != paxos.ProcessLog && !paxos.ValidName(a.Log) || a.Name != "" && !paxos.ValidName(a.Name) || a.To != "" && !paxos.ValidName(a.To) {
 		return nil, fmt.Errorf("subscribe to %s: %w: log %q, name %q", k, ErrSubject, a.Log, a.Name)
 	}
 	switch k {

@@ -59,6 +59,10 @@ func checkGenesis(env *paxos.Envelope, k paxos.Kind) error {
 // checkAddressee holds what a payload says of its addressee to the subject.
 func checkAddressee(env *paxos.Envelope) error {
 	switch m := env.Msg.(type) {
+	case *paxos.Learn:
+		if m.Quiet && m.Ballot.Proposer != env.To {
+			return fmt.Errorf("%w: a vote at ballot %s for %q", ErrMalformed, m.Ballot, env.To)
+		}
 	case *paxos.Live:
 		if m.Ballot.Proposer != env.To || m.Ballot.Run != env.ToRun {
 			return fmt.Errorf("%w: ballot %s asked of %q run %x", ErrMalformed, m.Ballot, env.To, env.ToRun)
@@ -90,6 +94,8 @@ func sender(msg paxos.Message) (name string, named bool) {
 		return m.Ballot.Proposer, true
 	case *paxos.Learn:
 		return m.Name, true
+	case *paxos.ChosenMsg:
+		return m.Ballot.Proposer, true
 	case *paxos.Beacon:
 		return m.Proposer, true
 	case *paxos.Beat:
@@ -142,6 +148,8 @@ func checkMessage(msg paxos.Message) error {
 		c.want(len(m.Value) > 0, "an accept without a value")
 	case *paxos.Learn:
 		c.learn(m)
+	case *paxos.ChosenMsg:
+		c.chosen(m)
 	case *paxos.Beacon:
 		c.beacon(m)
 	case *paxos.Beat:
@@ -265,6 +273,21 @@ func (c *checker) learn(m *paxos.Learn) {
 			return
 		}
 		at = m.Votes[i].Slot
+	}
+}
+
+func (c *checker) chosen(m *paxos.ChosenMsg) {
+	c.ballot(m.Ballot)
+	c.slot(m.Through)
+	c.most(len(m.Values), paxos.MaxChosenValues, "values")
+	var at paxos.Slot
+	for i := range m.Values {
+		v := &m.Values[i]
+		if v.Slot <= at || v.Slot > m.Through || len(v.Value) == 0 {
+			c.fail(ErrMalformed, "value for slot %d out of order or range, or empty", v.Slot)
+			return
+		}
+		at = v.Slot
 	}
 }
 

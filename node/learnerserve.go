@@ -65,6 +65,10 @@ func (s *Learner) deliverLog(now paxos.Instant, env *paxos.Envelope) {
 		if g.core != nil {
 			g.core.OnLearn(now, m, &g.out)
 		}
+	case *paxos.ChosenMsg:
+		if g.core != nil {
+			g.core.OnChosen(now, env.From, m, &g.out)
+		}
 	case *paxos.FetchAnswer, *paxos.VotesAnswer, *paxos.CheckpointAnswer:
 		g.onAnswer(now, env)
 	case *paxos.Read:

@@ -12,6 +12,9 @@ type Kind uint8
 //	accept    leader → acceptors, learners,    -
 //	          standbys
 //	learn     acceptor → proposers, learners   the vote
+//	propose   leader → acceptors               -
+//	vote      acceptor → one proposer          the vote
+//	chosen    leader → learners, standbys      -
 //	beacon    proposer → all                   -
 //	beat      acceptor → proposers             the promises that it shows
 //	report    keeper → proposers               the prefix
@@ -55,6 +58,9 @@ const (
 	KindCheckpoint       Kind = 20
 	KindOpen             Kind = 21
 	KindAdmin            Kind = 22
+	KindPropose          Kind = 23
+	KindVote             Kind = 24
+	KindChosen           Kind = 25
 	KindAskAnswer        Kind = 64
 	KindLiveAnswer       Kind = 65
 	KindIdentAnswer      Kind = 66
@@ -88,7 +94,7 @@ var kindTokens = map[Kind]string{
 	KindBeacon: "beacon", KindBeat: "beat", KindReport: "report", KindLeader: "leader", KindAppend: "append",
 	KindBatch: "batch", KindAsk: "ask", KindLive: "live", KindIdent: "ident", KindBeacons: "beacons",
 	KindGenesis: "genesis", KindRead: "read", KindGet: "get", KindFetch: "fetch", KindCheckpoint: "checkpoint",
-	KindOpen: "open", KindAdmin: "admin", KindAskAnswer: "ask-answer", KindLiveAnswer: "live-answer",
+	KindOpen: "open", KindAdmin: "admin", KindPropose: "propose", KindVote: "vote", KindChosen: "chosen", KindAskAnswer: "ask-answer", KindLiveAnswer: "live-answer",
 	KindIdentAnswer: "ident-answer", KindReadAnswer: "read-answer", KindFetchAnswer: "fetch-answer",
 	KindVotesAnswer: "votes-answer", KindCheckpointAnswer: "checkpoint-answer", KindBatchAnswer: "batch-answer",
 	KindGetAnswer: "get-answer", KindNoResponders: "no-responders",

@@ -44,6 +44,12 @@ const (
 	// MaxReportsPerChunk bounds the votes in one promise chunk: about 40 bytes each, far below any max_payload.
 	MaxReportsPerChunk = 4096
 
+	// DefaultAloneBytes is the size up to which a value is proposed to the acceptors alone.
+	DefaultAloneBytes = 128 << 10
+
+	// MaxChosenValues bounds the values in one chosen message.
+	MaxChosenValues = 256
+
 	// MaxVotesPerLearn bounds the votes in one learn message.
 	MaxVotesPerLearn = 4096
 

@@ -103,6 +103,8 @@ type Accept struct {
 	Checksum Checksum // Sum(Value); checked before it reaches a core
 	Value    []byte   // package value has the layout
 	Explain  bool     // the vote is to say how long it took (VoteTime)
+	Quiet    bool     // the vote is for the proposer alone (KindVote), whose mark tells the others what is chosen
+	Alone    bool     // the acceptors alone are asked (KindPropose); the others get the value with the mark (ChosenMsg)
 }
 
 // SlotSum is a slot with the checksum of the value voted for there.
@@ -118,7 +120,24 @@ type Learn struct {
 	Votes  []SlotSum
 	Times  []VoteTime // of those that were asked for, in any order
 
+	Quiet   bool    // for Ballot's proposer alone (KindVote), which asked quietly
 	Arrived Instant // of the oldest accept among them, on the acceptor's own clock; it does not travel
+}
+
+// ChosenMsg tells learners and standbys how far the log is chosen, as a beacon does (PROTOCOL L2), with the values that the leader asked the
+// acceptors alone to vote for.
+type ChosenMsg struct {
+	Ballot  Ballot
+	Through Slot // n: every slot through it is chosen, and Ballot may vouch for it
+	Hash    Hash // running hash at Through
+	Values  []SlotValue
+}
+
+// SlotValue is a value as it was proposed, at a ballot that is named elsewhere.
+type SlotValue struct {
+	Slot     Slot
+	Checksum Checksum // Sum(Value); checked before it reaches a core
+	Value    []byte
 }
 
 // Phase is what a proposer is for one log at one ballot.
@@ -416,8 +435,7 @@ type NoResponders struct{}
 func (*Prepare) Kind() Kind          { return KindPrepare }
 func (*Promise) Kind() Kind          { return KindPromise }
 func (*Refuse) Kind() Kind           { return KindRefuse }
-func (*Accept) Kind() Kind           { return KindAccept }
-func (*Learn) Kind() Kind            { return KindLearn }
+func (*ChosenMsg) Kind() Kind        { return KindChosen }
 func (*Beacon) Kind() Kind           { return KindBeacon }
 func (*Beat) Kind() Kind             { return KindBeat }
 func (*Report) Kind() Kind           { return KindReport }
@@ -436,3 +454,19 @@ func (*VotesAnswer) Kind() Kind      { return KindVotesAnswer }
 func (*Checkpoint) Kind() Kind       { return KindCheckpoint }
 func (*CheckpointAnswer) Kind() Kind { return KindCheckpointAnswer }
 func (*NoResponders) Kind() Kind     { return KindNoResponders }
+
+// Kind says whom it asks.
+func (m *Accept) Kind() Kind {
+	if m.Alone {
+		return KindPropose
+	}
+	return KindAccept
+}
+
+// Kind says whom it tells.
+func (m *Learn) Kind() Kind {
+	if m.Quiet {
+		return KindVote
+	}
+	return KindLearn
+}

@@ -20,7 +20,13 @@ func describe(env *paxos.Envelope) string {
 	case *paxos.Refuse:
 		return fmt.Sprintf("refusal %d of %s at %s slot %d, promised %s trimmed %d, from %s", m.Reason, m.Of, m.Refused, m.Slot, m.Promised, m.Trimmed, m.Name)
 	case *paxos.Accept:
-		return fmt.Sprintf("accept slot %d at %s, value %08x, from %s", m.Slot, m.Ballot, uint32(m.Checksum), from)
+		return fmt.Sprintf("%s slot %d at %s, value %08x, from %s", m.Kind(), m.Slot, m.Ballot, uint32(m.Checksum), from)
+	case *paxos.ChosenMsg:
+		s := fmt.Sprintf("chosen through %d at %s from %s:", m.Through, m.Ballot, from)
+		for i := range m.Values[:min(len(m.Values), 8)] {
+			s += fmt.Sprintf(" %d=%08x", m.Values[i].Slot, uint32(m.Values[i].Checksum))
+		}
+		return s
 	case *paxos.Learn:
 		s := fmt.Sprintf("votes at %s from %s:", m.Ballot, m.Name)
 		for _, v := range m.Votes[:min(len(m.Votes), 8)] {

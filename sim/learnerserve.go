@@ -61,6 +61,10 @@ func (l *learnerService) deliverLog(now paxos.Instant, env *paxos.Envelope) {
 		if f.core != nil && f.diverged == "" {
 			f.core.OnLearn(now, m, &f.out)
 		}
+	case *paxos.ChosenMsg:
+		if f.core != nil && f.diverged == "" {
+			f.core.OnChosen(now, env.From, m, &f.out)
+		}
 	case *paxos.FetchAnswer, *paxos.VotesAnswer, *paxos.CheckpointAnswer:
 		f.onAnswer(now, env)
 	case *paxos.Fetch:

@@ -54,7 +54,11 @@ func receivers(k paxos.Kind) int {
 		return toAcceptors | toProposers
 	case paxos.KindAccept:
 		return toAcceptors | toProposers | toLearners
-	case paxos.KindPromise, paxos.KindRefuse, paxos.KindBeat, paxos.KindReport:
+	case paxos.KindPropose:
+		return toAcceptors
+	case paxos.KindChosen:
+		return toProposers | toLearners
+	case paxos.KindPromise, paxos.KindRefuse, paxos.KindBeat, paxos.KindReport, paxos.KindVote:
 		return toProposers
 	case paxos.KindLearn:
 		return toProposers | toLearners
@@ -157,7 +161,7 @@ func (p *process) transmit(env *paxos.Envelope) {
 	default:
 		who := receivers(k)
 		for _, q := range p.w.procs {
-			if q != p && who&subscribes(q.role) != 0 && q.up() {
+			if q != p && who&subscribes(q.role) != 0 && q.up() && (env.To == "" || env.To == q.name) {
 				n.carry(p, q, &e)
 			}
 		}

@@ -95,6 +95,13 @@ func (w *world) delivered(p *process, env *paxos.Envelope) {
 		x ^= uint64(m.From)<<32 ^ m.Ballot.Run ^ uint64(len(m.Votes))
 	case *paxos.Learn:
 		x ^= m.Ballot.Run ^ uint64(len(m.Votes))<<32 ^ m.Written
+	case *paxos.ChosenMsg:
+		if len(m.Values) > 0 {
+			w.count("value told with its mark")
+		} else {
+			w.count("mark told alone")
+		}
+		x ^= uint64(m.Through)<<24 ^ m.Ballot.Run ^ uint64(len(m.Values))
 	case *paxos.Beacon:
 		x ^= m.Run ^ m.Number
 	case *paxos.BatchAnswer:

@@ -121,6 +121,9 @@ func swarmProfile(seed uint64) profile {
 	if r.IntN(4) == 0 {
 		p.buffer = 16 << 10
 	}
+	// Aloud; votes for the leader alone; small values for the acceptors alone; all of them.
+	quiet := generator(seed, 7).IntN(4)
+	p.proposer.Quiet, p.proposer.AloneBytes = quiet > 0, []int{0, 0, 300, paxos.DefaultAloneBytes}[quiet]
 	p.sessions, p.plains, p.tails, p.readers = 1+r.IntN(2), r.IntN(2), r.IntN(2), r.IntN(2)
 	if p.sessions+p.plains < 2 {
 		p.plains++

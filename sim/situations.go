@@ -19,6 +19,8 @@ func Situations() []string {
 		// Voting and learning.
 		"accept sent again",
 		"accept again after a vote",
+		"value told with its mark",
+		"mark told alone",
 		"gap repaired from a learner",
 		"gap repaired from acceptors",
 		"decided by a read quorum",

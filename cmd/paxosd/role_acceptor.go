@@ -60,7 +60,7 @@ func (r *acceptorRole) run(ctx context.Context, ready func()) (err error) {
 		return stopped(ctx, err)
 	}
 	if err := r.subscribe(svc.Receive,
-		[]paxos.Kind{paxos.KindPrepare, paxos.KindAccept, paxos.KindBeacon, paxos.KindGenesis},
+		[]paxos.Kind{paxos.KindPrepare, paxos.KindAccept, paxos.KindPropose, paxos.KindBeacon, paxos.KindGenesis},
 		[]paxos.Kind{paxos.KindAsk, paxos.KindFetch},
 	); err != nil {
 		return err

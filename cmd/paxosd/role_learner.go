@@ -56,7 +56,7 @@ func (r *learnerRole) run(ctx context.Context, ready func()) (err error) {
 		return stopped(ctx, err)
 	}
 	if err := r.subscribe(svc.Receive,
-		[]paxos.Kind{paxos.KindAccept, paxos.KindLearn, paxos.KindBeacon, paxos.KindGenesis},
+		[]paxos.Kind{paxos.KindAccept, paxos.KindLearn, paxos.KindChosen, paxos.KindBeacon, paxos.KindGenesis},
 		[]paxos.Kind{paxos.KindRead, paxos.KindGet, paxos.KindFetch, paxos.KindCheckpoint},
 	); err != nil {
 		return err

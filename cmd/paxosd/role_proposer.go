@@ -34,7 +34,7 @@ func (r *proposerRole) run(ctx context.Context, ready func()) error {
 			Timeout: paxos.Span(p.Timeout), ProgressLimit: paxos.Span(p.ProgressLimit), ResendFirst: paxos.Span(p.ResendFirst),
 			ResendMax: paxos.Span(p.ResendMax), ClockBound: paxos.Span(p.ClockBound), StableEvery: paxos.Span(p.StableEvery),
 			MarkEvery: paxos.Span(p.MarkEvery), HandOverLimit: paxos.Span(p.HandOver), StableBytes: uint64(p.StableBytes),
-			MarkBytes: uint64(p.MarkBytes), InFlightBytes: int(p.InFlight), QueueBytes: int(p.Queue),
+			MarkBytes: uint64(p.MarkBytes), InFlightBytes: int(p.InFlight), Quiet: true, AloneBytes: paxos.DefaultAloneBytes, QueueBytes: int(p.Queue),
 		},
 		Transport: sender{r.base}, Subscriber: subscriber{r.base}, Clock: r.clock, Observer: r.obs, Failed: r.fail,
 	})
@@ -48,9 +48,9 @@ func (r *proposerRole) run(ctx context.Context, ready func()) error {
 	if err := r.subscribe(svc.Receive,
 		[]paxos.Kind{
 			paxos.KindPromise, paxos.KindRefuse, paxos.KindAccept, paxos.KindLearn, paxos.KindBeacon, paxos.KindBeat,
-			paxos.KindReport, paxos.KindGenesis,
+			paxos.KindReport, paxos.KindGenesis, paxos.KindChosen,
 		},
-		[]paxos.Kind{paxos.KindLive, paxos.KindIdent, paxos.KindBeacons},
+		[]paxos.Kind{paxos.KindVote, paxos.KindLive, paxos.KindIdent, paxos.KindBeacons},
 	); err != nil {
 		return err
 	}

@@ -18,10 +18,10 @@
 //
 //	client        leader            acceptors         learners, standbys
 //	  | append ----> |                   |                    |
-//	  |              | accept ---------> | -----------------> |   one publish
+//	  |              | propose --------> |                    |   large values: accept, also to learners
 //	  |              |                   | (fsync)            |
-//	  |              | <---------- learn | -----------------> |   one publish per acceptor
-//	  | <----- answer|                   |                    |
+//	  |              | <----------- vote |                    |   or learn, also to learners
+//	  | <----- answer| chosen ------------------------------> |
 //
 //	standby       acceptors          leader
 //	  | ask --------> | live --------> |          is it gone?
@@ -37,6 +37,9 @@
 //	accept      leader -> acceptors, learners,   Accept       the value
 //	            standbys
 //	learn       acceptor -> proposers, learners  Learn        -
+//	propose     leader -> acceptors              Accept       the value
+//	vote        acceptor -> one proposer         Learn        -
+//	chosen      leader -> learners, standbys     Chosen       values, one piece per slot
 //	beacon      proposer -> all                  Beacon       -
 //	beat        acceptor -> proposers            Beat         -
 //	report      keeper -> proposers              Report       -
@@ -700,6 +703,7 @@ type Accept struct {
 	Slot          uint64                 `protobuf:"varint,2,opt,name=slot,proto3" json:"slot,omitempty"`
 	Checksum      uint64                 `protobuf:"fixed64,3,opt,name=checksum,proto3" json:"checksum,omitempty"`
 	Explain       bool                   `protobuf:"varint,4,opt,name=explain,proto3" json:"explain,omitempty"` // a learn is to say how long the vote took
+	Quiet         bool                   `protobuf:"varint,5,opt,name=quiet,proto3" json:"quiet,omitempty"`     // the vote is for the proposer alone
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -758,6 +762,13 @@ func (x *Accept) GetChecksum() uint64 {
 func (x *Accept) GetExplain() bool {
 	if x != nil {
 		return x.Explain
+	}
+	return false
+}
+
+func (x *Accept) GetQuiet() bool {
+	if x != nil {
+		return x.Quiet
 	}
 	return false
 }
@@ -854,6 +865,91 @@ func (x *Learn) GetFsynced() []uint64 {
 	return nil
 }
 
+// Chosen is a leader's mark, with values that it asked the acceptors alone to vote for; lists are parallel.
+type Chosen struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ballot        *Ballot                `protobuf:"bytes,1,opt,name=ballot,proto3" json:"ballot,omitempty"`
+	Through       uint64                 `protobuf:"varint,2,opt,name=through,proto3" json:"through,omitempty"`
+	Hash          []byte                 `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"` // 32 bytes
+	Slots         []uint64               `protobuf:"varint,4,rep,packed,name=slots,proto3" json:"slots,omitempty"`
+	Checksums     []uint64               `protobuf:"fixed64,5,rep,packed,name=checksums,proto3" json:"checksums,omitempty"`
+	Tail          []uint32               `protobuf:"varint,6,rep,packed,name=tail,proto3" json:"tail,omitempty"` // lengths of the tail's pieces
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Chosen) Reset() {
+	*x = Chosen{}
+	mi := &file_wire_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Chosen) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Chosen) ProtoMessage() {}
+
+func (x *Chosen) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Chosen.ProtoReflect.Descriptor instead.
+func (*Chosen) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Chosen) GetBallot() *Ballot {
+	if x != nil {
+		return x.Ballot
+	}
+	return nil
+}
+
+func (x *Chosen) GetThrough() uint64 {
+	if x != nil {
+		return x.Through
+	}
+	return 0
+}
+
+func (x *Chosen) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *Chosen) GetSlots() []uint64 {
+	if x != nil {
+		return x.Slots
+	}
+	return nil
+}
+
+func (x *Chosen) GetChecksums() []uint64 {
+	if x != nil {
+		return x.Checksums
+	}
+	return nil
+}
+
+func (x *Chosen) GetTail() []uint32 {
+	if x != nil {
+		return x.Tail
+	}
+	return nil
+}
+
 type BeaconItem struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Log           string                 `protobuf:"bytes,1,opt,name=log,proto3" json:"log,omitempty"`
@@ -870,7 +966,7 @@ type BeaconItem struct {
 
 func (x *BeaconItem) Reset() {
 	*x = BeaconItem{}
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +978,7 @@ func (x *BeaconItem) String() string {
 func (*BeaconItem) ProtoMessage() {}
 
 func (x *BeaconItem) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +991,7 @@ func (x *BeaconItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeaconItem.ProtoReflect.Descriptor instead.
 func (*BeaconItem) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BeaconItem) GetLog() string {
@@ -970,7 +1066,7 @@ type Beacon struct {
 
 func (x *Beacon) Reset() {
 	*x = Beacon{}
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -982,7 +1078,7 @@ func (x *Beacon) String() string {
 func (*Beacon) ProtoMessage() {}
 
 func (x *Beacon) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -995,7 +1091,7 @@ func (x *Beacon) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beacon.ProtoReflect.Descriptor instead.
 func (*Beacon) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Beacon) GetProposer() string {
@@ -1065,7 +1161,7 @@ type BeatItem struct {
 
 func (x *BeatItem) Reset() {
 	*x = BeatItem{}
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1173,7 @@ func (x *BeatItem) String() string {
 func (*BeatItem) ProtoMessage() {}
 
 func (x *BeatItem) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1186,7 @@ func (x *BeatItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeatItem.ProtoReflect.Descriptor instead.
 func (*BeatItem) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BeatItem) GetLog() string {
@@ -1129,7 +1225,7 @@ type Beat struct {
 
 func (x *Beat) Reset() {
 	*x = Beat{}
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1141,7 +1237,7 @@ func (x *Beat) String() string {
 func (*Beat) ProtoMessage() {}
 
 func (x *Beat) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1154,7 +1250,7 @@ func (x *Beat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beat.ProtoReflect.Descriptor instead.
 func (*Beat) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{13}
+	return file_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Beat) GetVoter() *Voter {
@@ -1218,7 +1314,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1326,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1339,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Report) GetVoter() *Voter {
@@ -1284,7 +1380,7 @@ type Leader struct {
 
 func (x *Leader) Reset() {
 	*x = Leader{}
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1296,7 +1392,7 @@ func (x *Leader) String() string {
 func (*Leader) ProtoMessage() {}
 
 func (x *Leader) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1309,7 +1405,7 @@ func (x *Leader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leader.ProtoReflect.Descriptor instead.
 func (*Leader) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{15}
+	return file_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Leader) GetBallot() *Ballot {
@@ -1336,7 +1432,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1444,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1457,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Batch) GetBallot() *Ballot {
@@ -1393,7 +1489,7 @@ type Stages struct {
 
 func (x *Stages) Reset() {
 	*x = Stages{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1405,7 +1501,7 @@ func (x *Stages) String() string {
 func (*Stages) ProtoMessage() {}
 
 func (x *Stages) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1418,7 +1514,7 @@ func (x *Stages) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stages.ProtoReflect.Descriptor instead.
 func (*Stages) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Stages) GetArrived() int64 {
@@ -1474,7 +1570,7 @@ type Open struct {
 
 func (x *Open) Reset() {
 	*x = Open{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1486,7 +1582,7 @@ func (x *Open) String() string {
 func (*Open) ProtoMessage() {}
 
 func (x *Open) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1499,7 +1595,7 @@ func (x *Open) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Open.ProtoReflect.Descriptor instead.
 func (*Open) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Open) GetBallot() *Ballot {
@@ -1532,7 +1628,7 @@ type Admin struct {
 
 func (x *Admin) Reset() {
 	*x = Admin{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1544,7 +1640,7 @@ func (x *Admin) String() string {
 func (*Admin) ProtoMessage() {}
 
 func (x *Admin) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1557,7 +1653,7 @@ func (x *Admin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Admin.ProtoReflect.Descriptor instead.
 func (*Admin) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Admin) GetBallot() *Ballot {
@@ -1586,7 +1682,7 @@ type BatchAnswer struct {
 
 func (x *BatchAnswer) Reset() {
 	*x = BatchAnswer{}
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1598,7 +1694,7 @@ func (x *BatchAnswer) String() string {
 func (*BatchAnswer) ProtoMessage() {}
 
 func (x *BatchAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1611,7 +1707,7 @@ func (x *BatchAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchAnswer.ProtoReflect.Descriptor instead.
 func (*BatchAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{20}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *BatchAnswer) GetCode() uint32 {
@@ -1702,7 +1798,7 @@ type Ask struct {
 
 func (x *Ask) Reset() {
 	*x = Ask{}
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1714,7 +1810,7 @@ func (x *Ask) String() string {
 func (*Ask) ProtoMessage() {}
 
 func (x *Ask) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1727,7 +1823,7 @@ func (x *Ask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ask.ProtoReflect.Descriptor instead.
 func (*Ask) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Ask) GetAsker() string {
@@ -1766,7 +1862,7 @@ type AskAnswer struct {
 
 func (x *AskAnswer) Reset() {
 	*x = AskAnswer{}
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1778,7 +1874,7 @@ func (x *AskAnswer) String() string {
 func (*AskAnswer) ProtoMessage() {}
 
 func (x *AskAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1791,7 +1887,7 @@ func (x *AskAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskAnswer.ProtoReflect.Descriptor instead.
 func (*AskAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22}
+	return file_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AskAnswer) GetVoter() *Voter {
@@ -1852,7 +1948,7 @@ type Live struct {
 
 func (x *Live) Reset() {
 	*x = Live{}
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1864,7 +1960,7 @@ func (x *Live) String() string {
 func (*Live) ProtoMessage() {}
 
 func (x *Live) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1877,7 +1973,7 @@ func (x *Live) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Live.ProtoReflect.Descriptor instead.
 func (*Live) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23}
+	return file_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Live) GetBallot() *Ballot {
@@ -1899,7 +1995,7 @@ type LiveAnswer struct {
 
 func (x *LiveAnswer) Reset() {
 	*x = LiveAnswer{}
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1911,7 +2007,7 @@ func (x *LiveAnswer) String() string {
 func (*LiveAnswer) ProtoMessage() {}
 
 func (x *LiveAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1924,7 +2020,7 @@ func (x *LiveAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LiveAnswer.ProtoReflect.Descriptor instead.
 func (*LiveAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{24}
+	return file_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LiveAnswer) GetName() string {
@@ -1968,7 +2064,7 @@ type Ident struct {
 
 func (x *Ident) Reset() {
 	*x = Ident{}
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1980,7 +2076,7 @@ func (x *Ident) String() string {
 func (*Ident) ProtoMessage() {}
 
 func (x *Ident) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1993,7 +2089,7 @@ func (x *Ident) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ident.ProtoReflect.Descriptor instead.
 func (*Ident) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{25}
+	return file_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Ident) GetAsker() string {
@@ -2045,7 +2141,7 @@ type LogInfo struct {
 
 func (x *LogInfo) Reset() {
 	*x = LogInfo{}
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2057,7 +2153,7 @@ func (x *LogInfo) String() string {
 func (*LogInfo) ProtoMessage() {}
 
 func (x *LogInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2070,7 +2166,7 @@ func (x *LogInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogInfo.ProtoReflect.Descriptor instead.
 func (*LogInfo) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{26}
+	return file_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LogInfo) GetLog() string {
@@ -2134,7 +2230,7 @@ type IdentAnswer struct {
 
 func (x *IdentAnswer) Reset() {
 	*x = IdentAnswer{}
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2146,7 +2242,7 @@ func (x *IdentAnswer) String() string {
 func (*IdentAnswer) ProtoMessage() {}
 
 func (x *IdentAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2159,7 +2255,7 @@ func (x *IdentAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentAnswer.ProtoReflect.Descriptor instead.
 func (*IdentAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{27}
+	return file_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *IdentAnswer) GetName() string {
@@ -2248,7 +2344,7 @@ type Beacons struct {
 
 func (x *Beacons) Reset() {
 	*x = Beacons{}
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2260,7 +2356,7 @@ func (x *Beacons) String() string {
 func (*Beacons) ProtoMessage() {}
 
 func (x *Beacons) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2273,7 +2369,7 @@ func (x *Beacons) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beacons.ProtoReflect.Descriptor instead.
 func (*Beacons) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{28}
+	return file_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Beacons) GetRun() uint64 {
@@ -2299,7 +2395,7 @@ type Genesis struct {
 
 func (x *Genesis) Reset() {
 	*x = Genesis{}
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2311,7 +2407,7 @@ func (x *Genesis) String() string {
 func (*Genesis) ProtoMessage() {}
 
 func (x *Genesis) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2324,7 +2420,7 @@ func (x *Genesis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Genesis.ProtoReflect.Descriptor instead.
 func (*Genesis) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{29}
+	return file_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Genesis) GetStep() uint32 {
@@ -2397,7 +2493,7 @@ type Read struct {
 
 func (x *Read) Reset() {
 	*x = Read{}
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2409,7 +2505,7 @@ func (x *Read) String() string {
 func (*Read) ProtoMessage() {}
 
 func (x *Read) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2422,7 +2518,7 @@ func (x *Read) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Read.ProtoReflect.Descriptor instead.
 func (*Read) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{30}
+	return file_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Read) GetStream() uint64 {
@@ -2488,7 +2584,7 @@ type ReadAnswer struct {
 
 func (x *ReadAnswer) Reset() {
 	*x = ReadAnswer{}
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2500,7 +2596,7 @@ func (x *ReadAnswer) String() string {
 func (*ReadAnswer) ProtoMessage() {}
 
 func (x *ReadAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2513,7 +2609,7 @@ func (x *ReadAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAnswer.ProtoReflect.Descriptor instead.
 func (*ReadAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{31}
+	return file_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ReadAnswer) GetLearner() string {
@@ -2619,7 +2715,7 @@ type Fetch struct {
 
 func (x *Fetch) Reset() {
 	*x = Fetch{}
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2631,7 +2727,7 @@ func (x *Fetch) String() string {
 func (*Fetch) ProtoMessage() {}
 
 func (x *Fetch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2644,7 +2740,7 @@ func (x *Fetch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fetch.ProtoReflect.Descriptor instead.
 func (*Fetch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Fetch) GetWhat() uint32 {
@@ -2691,7 +2787,7 @@ type FetchAnswer struct {
 
 func (x *FetchAnswer) Reset() {
 	*x = FetchAnswer{}
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2703,7 +2799,7 @@ func (x *FetchAnswer) String() string {
 func (*FetchAnswer) ProtoMessage() {}
 
 func (x *FetchAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2716,7 +2812,7 @@ func (x *FetchAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchAnswer.ProtoReflect.Descriptor instead.
 func (*FetchAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33}
+	return file_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FetchAnswer) GetVoter() *Voter {
@@ -2788,7 +2884,7 @@ type VotesAnswer struct {
 
 func (x *VotesAnswer) Reset() {
 	*x = VotesAnswer{}
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2800,7 +2896,7 @@ func (x *VotesAnswer) String() string {
 func (*VotesAnswer) ProtoMessage() {}
 
 func (x *VotesAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2813,7 +2909,7 @@ func (x *VotesAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VotesAnswer.ProtoReflect.Descriptor instead.
 func (*VotesAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{34}
+	return file_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *VotesAnswer) GetVoter() *Voter {
@@ -2861,7 +2957,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2873,7 +2969,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2886,7 +2982,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{35}
+	return file_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Checkpoint) GetMark() uint64 {
@@ -2918,7 +3014,7 @@ type CheckpointAnswer struct {
 
 func (x *CheckpointAnswer) Reset() {
 	*x = CheckpointAnswer{}
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2930,7 +3026,7 @@ func (x *CheckpointAnswer) String() string {
 func (*CheckpointAnswer) ProtoMessage() {}
 
 func (x *CheckpointAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2943,7 +3039,7 @@ func (x *CheckpointAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointAnswer.ProtoReflect.Descriptor instead.
 func (*CheckpointAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{36}
+	return file_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CheckpointAnswer) GetVoter() *Voter {
@@ -3048,12 +3144,13 @@ const file_wire_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\rR\x06reason\x122\n" +
 	"\bpromised\x18\x06 \x01(\v2\x16.paxosd.wire.v1.BallotR\bpromised\x12\x18\n" +
 	"\atrimmed\x18\a \x01(\x04R\atrimmed\x12\x14\n" +
-	"\x05epoch\x18\b \x01(\x04R\x05epoch\"\x82\x01\n" +
+	"\x05epoch\x18\b \x01(\x04R\x05epoch\"\x98\x01\n" +
 	"\x06Accept\x12.\n" +
 	"\x06ballot\x18\x01 \x01(\v2\x16.paxosd.wire.v1.BallotR\x06ballot\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\x04R\x04slot\x12\x1a\n" +
 	"\bchecksum\x18\x03 \x01(\x06R\bchecksum\x12\x18\n" +
-	"\aexplain\x18\x04 \x01(\bR\aexplain\"\xe0\x01\n" +
+	"\aexplain\x18\x04 \x01(\bR\aexplain\x12\x14\n" +
+	"\x05quiet\x18\x05 \x01(\bR\x05quiet\"\xe0\x01\n" +
 	"\x05Learn\x12+\n" +
 	"\x05voter\x18\x01 \x01(\v2\x15.paxosd.wire.v1.VoterR\x05voter\x12.\n" +
 	"\x06ballot\x18\x02 \x01(\v2\x16.paxosd.wire.v1.BallotR\x06ballot\x12\x14\n" +
@@ -3061,7 +3158,14 @@ const file_wire_proto_rawDesc = "" +
 	"\tchecksums\x18\x04 \x03(\x06R\tchecksums\x12\x14\n" +
 	"\x05timed\x18\x05 \x03(\x04R\x05timed\x12\x16\n" +
 	"\x06synced\x18\x06 \x03(\x04R\x06synced\x12\x18\n" +
-	"\afsynced\x18\a \x03(\x04R\afsynced\"\xeb\x01\n" +
+	"\afsynced\x18\a \x03(\x04R\afsynced\"\xae\x01\n" +
+	"\x06Chosen\x12.\n" +
+	"\x06ballot\x18\x01 \x01(\v2\x16.paxosd.wire.v1.BallotR\x06ballot\x12\x18\n" +
+	"\athrough\x18\x02 \x01(\x04R\athrough\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\fR\x04hash\x12\x14\n" +
+	"\x05slots\x18\x04 \x03(\x04R\x05slots\x12\x1c\n" +
+	"\tchecksums\x18\x05 \x03(\x06R\tchecksums\x12\x12\n" +
+	"\x04tail\x18\x06 \x03(\rR\x04tail\"\xeb\x01\n" +
 	"\n" +
 	"BeaconItem\x12\x10\n" +
 	"\x03log\x18\x01 \x01(\tR\x03log\x12\x18\n" +
@@ -3260,7 +3364,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_wire_proto_goTypes = []any{
 	(*Ballot)(nil),           // 0: paxosd.wire.v1.Ballot
 	(*Voter)(nil),            // 1: paxosd.wire.v1.Voter
@@ -3272,33 +3376,34 @@ var file_wire_proto_goTypes = []any{
 	(*Refuse)(nil),           // 7: paxosd.wire.v1.Refuse
 	(*Accept)(nil),           // 8: paxosd.wire.v1.Accept
 	(*Learn)(nil),            // 9: paxosd.wire.v1.Learn
-	(*BeaconItem)(nil),       // 10: paxosd.wire.v1.BeaconItem
-	(*Beacon)(nil),           // 11: paxosd.wire.v1.Beacon
-	(*BeatItem)(nil),         // 12: paxosd.wire.v1.BeatItem
-	(*Beat)(nil),             // 13: paxosd.wire.v1.Beat
-	(*Report)(nil),           // 14: paxosd.wire.v1.Report
-	(*Leader)(nil),           // 15: paxosd.wire.v1.Leader
-	(*Batch)(nil),            // 16: paxosd.wire.v1.Batch
-	(*Stages)(nil),           // 17: paxosd.wire.v1.Stages
-	(*Open)(nil),             // 18: paxosd.wire.v1.Open
-	(*Admin)(nil),            // 19: paxosd.wire.v1.Admin
-	(*BatchAnswer)(nil),      // 20: paxosd.wire.v1.BatchAnswer
-	(*Ask)(nil),              // 21: paxosd.wire.v1.Ask
-	(*AskAnswer)(nil),        // 22: paxosd.wire.v1.AskAnswer
-	(*Live)(nil),             // 23: paxosd.wire.v1.Live
-	(*LiveAnswer)(nil),       // 24: paxosd.wire.v1.LiveAnswer
-	(*Ident)(nil),            // 25: paxosd.wire.v1.Ident
-	(*LogInfo)(nil),          // 26: paxosd.wire.v1.LogInfo
-	(*IdentAnswer)(nil),      // 27: paxosd.wire.v1.IdentAnswer
-	(*Beacons)(nil),          // 28: paxosd.wire.v1.Beacons
-	(*Genesis)(nil),          // 29: paxosd.wire.v1.Genesis
-	(*Read)(nil),             // 30: paxosd.wire.v1.Read
-	(*ReadAnswer)(nil),       // 31: paxosd.wire.v1.ReadAnswer
-	(*Fetch)(nil),            // 32: paxosd.wire.v1.Fetch
-	(*FetchAnswer)(nil),      // 33: paxosd.wire.v1.FetchAnswer
-	(*VotesAnswer)(nil),      // 34: paxosd.wire.v1.VotesAnswer
-	(*Checkpoint)(nil),       // 35: paxosd.wire.v1.Checkpoint
-	(*CheckpointAnswer)(nil), // 36: paxosd.wire.v1.CheckpointAnswer
+	(*Chosen)(nil),           // 10: paxosd.wire.v1.Chosen
+	(*BeaconItem)(nil),       // 11: paxosd.wire.v1.BeaconItem
+	(*Beacon)(nil),           // 12: paxosd.wire.v1.Beacon
+	(*BeatItem)(nil),         // 13: paxosd.wire.v1.BeatItem
+	(*Beat)(nil),             // 14: paxosd.wire.v1.Beat
+	(*Report)(nil),           // 15: paxosd.wire.v1.Report
+	(*Leader)(nil),           // 16: paxosd.wire.v1.Leader
+	(*Batch)(nil),            // 17: paxosd.wire.v1.Batch
+	(*Stages)(nil),           // 18: paxosd.wire.v1.Stages
+	(*Open)(nil),             // 19: paxosd.wire.v1.Open
+	(*Admin)(nil),            // 20: paxosd.wire.v1.Admin
+	(*BatchAnswer)(nil),      // 21: paxosd.wire.v1.BatchAnswer
+	(*Ask)(nil),              // 22: paxosd.wire.v1.Ask
+	(*AskAnswer)(nil),        // 23: paxosd.wire.v1.AskAnswer
+	(*Live)(nil),             // 24: paxosd.wire.v1.Live
+	(*LiveAnswer)(nil),       // 25: paxosd.wire.v1.LiveAnswer
+	(*Ident)(nil),            // 26: paxosd.wire.v1.Ident
+	(*LogInfo)(nil),          // 27: paxosd.wire.v1.LogInfo
+	(*IdentAnswer)(nil),      // 28: paxosd.wire.v1.IdentAnswer
+	(*Beacons)(nil),          // 29: paxosd.wire.v1.Beacons
+	(*Genesis)(nil),          // 30: paxosd.wire.v1.Genesis
+	(*Read)(nil),             // 31: paxosd.wire.v1.Read
+	(*ReadAnswer)(nil),       // 32: paxosd.wire.v1.ReadAnswer
+	(*Fetch)(nil),            // 33: paxosd.wire.v1.Fetch
+	(*FetchAnswer)(nil),      // 34: paxosd.wire.v1.FetchAnswer
+	(*VotesAnswer)(nil),      // 35: paxosd.wire.v1.VotesAnswer
+	(*Checkpoint)(nil),       // 36: paxosd.wire.v1.Checkpoint
+	(*CheckpointAnswer)(nil), // 37: paxosd.wire.v1.CheckpointAnswer
 }
 var file_wire_proto_depIdxs = []int32{
 	0,  // 0: paxosd.wire.v1.Prepare.ballot:type_name -> paxosd.wire.v1.Ballot
@@ -3311,35 +3416,36 @@ var file_wire_proto_depIdxs = []int32{
 	0,  // 7: paxosd.wire.v1.Accept.ballot:type_name -> paxosd.wire.v1.Ballot
 	1,  // 8: paxosd.wire.v1.Learn.voter:type_name -> paxosd.wire.v1.Voter
 	0,  // 9: paxosd.wire.v1.Learn.ballot:type_name -> paxosd.wire.v1.Ballot
-	0,  // 10: paxosd.wire.v1.BeaconItem.ballot:type_name -> paxosd.wire.v1.Ballot
-	10, // 11: paxosd.wire.v1.Beacon.items:type_name -> paxosd.wire.v1.BeaconItem
-	0,  // 12: paxosd.wire.v1.BeatItem.promised:type_name -> paxosd.wire.v1.Ballot
-	1,  // 13: paxosd.wire.v1.Beat.voter:type_name -> paxosd.wire.v1.Voter
-	12, // 14: paxosd.wire.v1.Beat.differs:type_name -> paxosd.wire.v1.BeatItem
-	1,  // 15: paxosd.wire.v1.Report.voter:type_name -> paxosd.wire.v1.Voter
-	0,  // 16: paxosd.wire.v1.Leader.ballot:type_name -> paxosd.wire.v1.Ballot
-	0,  // 17: paxosd.wire.v1.Batch.ballot:type_name -> paxosd.wire.v1.Ballot
-	0,  // 18: paxosd.wire.v1.Open.ballot:type_name -> paxosd.wire.v1.Ballot
-	0,  // 19: paxosd.wire.v1.Admin.ballot:type_name -> paxosd.wire.v1.Ballot
-	0,  // 20: paxosd.wire.v1.BatchAnswer.ballot:type_name -> paxosd.wire.v1.Ballot
-	2,  // 21: paxosd.wire.v1.BatchAnswer.session:type_name -> paxosd.wire.v1.Session
-	17, // 22: paxosd.wire.v1.BatchAnswer.stages:type_name -> paxosd.wire.v1.Stages
-	1,  // 23: paxosd.wire.v1.AskAnswer.voter:type_name -> paxosd.wire.v1.Voter
-	0,  // 24: paxosd.wire.v1.AskAnswer.promised:type_name -> paxosd.wire.v1.Ballot
-	0,  // 25: paxosd.wire.v1.Live.ballot:type_name -> paxosd.wire.v1.Ballot
-	0,  // 26: paxosd.wire.v1.LiveAnswer.ballot:type_name -> paxosd.wire.v1.Ballot
-	0,  // 27: paxosd.wire.v1.LogInfo.leads:type_name -> paxosd.wire.v1.Ballot
-	26, // 28: paxosd.wire.v1.IdentAnswer.logs:type_name -> paxosd.wire.v1.LogInfo
-	3,  // 29: paxosd.wire.v1.Genesis.membership:type_name -> paxosd.wire.v1.Membership
-	1,  // 30: paxosd.wire.v1.FetchAnswer.voter:type_name -> paxosd.wire.v1.Voter
-	1,  // 31: paxosd.wire.v1.VotesAnswer.voter:type_name -> paxosd.wire.v1.Voter
-	4,  // 32: paxosd.wire.v1.VotesAnswer.votes:type_name -> paxosd.wire.v1.Votes
-	1,  // 33: paxosd.wire.v1.CheckpointAnswer.voter:type_name -> paxosd.wire.v1.Voter
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	0,  // 10: paxosd.wire.v1.Chosen.ballot:type_name -> paxosd.wire.v1.Ballot
+	0,  // 11: paxosd.wire.v1.BeaconItem.ballot:type_name -> paxosd.wire.v1.Ballot
+	11, // 12: paxosd.wire.v1.Beacon.items:type_name -> paxosd.wire.v1.BeaconItem
+	0,  // 13: paxosd.wire.v1.BeatItem.promised:type_name -> paxosd.wire.v1.Ballot
+	1,  // 14: paxosd.wire.v1.Beat.voter:type_name -> paxosd.wire.v1.Voter
+	13, // 15: paxosd.wire.v1.Beat.differs:type_name -> paxosd.wire.v1.BeatItem
+	1,  // 16: paxosd.wire.v1.Report.voter:type_name -> paxosd.wire.v1.Voter
+	0,  // 17: paxosd.wire.v1.Leader.ballot:type_name -> paxosd.wire.v1.Ballot
+	0,  // 18: paxosd.wire.v1.Batch.ballot:type_name -> paxosd.wire.v1.Ballot
+	0,  // 19: paxosd.wire.v1.Open.ballot:type_name -> paxosd.wire.v1.Ballot
+	0,  // 20: paxosd.wire.v1.Admin.ballot:type_name -> paxosd.wire.v1.Ballot
+	0,  // 21: paxosd.wire.v1.BatchAnswer.ballot:type_name -> paxosd.wire.v1.Ballot
+	2,  // 22: paxosd.wire.v1.BatchAnswer.session:type_name -> paxosd.wire.v1.Session
+	18, // 23: paxosd.wire.v1.BatchAnswer.stages:type_name -> paxosd.wire.v1.Stages
+	1,  // 24: paxosd.wire.v1.AskAnswer.voter:type_name -> paxosd.wire.v1.Voter
+	0,  // 25: paxosd.wire.v1.AskAnswer.promised:type_name -> paxosd.wire.v1.Ballot
+	0,  // 26: paxosd.wire.v1.Live.ballot:type_name -> paxosd.wire.v1.Ballot
+	0,  // 27: paxosd.wire.v1.LiveAnswer.ballot:type_name -> paxosd.wire.v1.Ballot
+	0,  // 28: paxosd.wire.v1.LogInfo.leads:type_name -> paxosd.wire.v1.Ballot
+	27, // 29: paxosd.wire.v1.IdentAnswer.logs:type_name -> paxosd.wire.v1.LogInfo
+	3,  // 30: paxosd.wire.v1.Genesis.membership:type_name -> paxosd.wire.v1.Membership
+	1,  // 31: paxosd.wire.v1.FetchAnswer.voter:type_name -> paxosd.wire.v1.Voter
+	1,  // 32: paxosd.wire.v1.VotesAnswer.voter:type_name -> paxosd.wire.v1.Voter
+	4,  // 33: paxosd.wire.v1.VotesAnswer.votes:type_name -> paxosd.wire.v1.Votes
+	1,  // 34: paxosd.wire.v1.CheckpointAnswer.voter:type_name -> paxosd.wire.v1.Voter
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -3353,7 +3459,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -15,6 +15,7 @@ type parked struct {
 	value    []byte
 	arrived  paxos.Instant
 	explain  bool // its vote is to say how long it took
+	quiet    bool // its vote is for the proposer alone
 }
 
 // onAccept votes, repeats a vote, or refuses (PROTOCOL A3, A4, K5). Where the slot's vote is neither known by heart
@@ -27,6 +28,7 @@ func (a *Acceptor) onAccept(now paxos.Instant, g *group, env *paxos.Envelope, m 
 	}
 	p := parked{
 		ballot: m.Ballot, slot: m.Slot, checksum: m.Checksum, value: m.Value, arrived: env.ArrivedBy(now), explain: m.Explain,
+		quiet: m.Quiet,
 	}
 	if a.refuseAccept(g, &p, out) {
 		return

@@ -7,13 +7,13 @@ import (
 	"github.com/paxosd/paxosd/paxos"
 )
 
-// learned gathers a vote to be published. Votes of one service turn for one log and ballot share a message.
+// learned gathers a vote to be published. Votes of one service turn for one log and ballot share a message, if they are for the same ears.
 func (a *Acceptor) learned(g *group, p *parked, out *Output) {
-	if g.learn != nil && (g.learn.Ballot != p.ballot || len(g.learn.Votes) == paxos.MaxVotesPerLearn) {
+	if g.learn != nil && (g.learn.Ballot != p.ballot || g.learn.Quiet != p.quiet || len(g.learn.Votes) == paxos.MaxVotesPerLearn) {
 		a.publish(g, out)
 	}
 	if g.learn == nil {
-		g.learn = &paxos.Learn{Voter: a.voter(), Ballot: p.ballot, Arrived: p.arrived}
+		g.learn = &paxos.Learn{Voter: a.voter(), Ballot: p.ballot, Quiet: p.quiet, Arrived: p.arrived}
 		if !slices.Contains(a.learns, g) {
 			a.learns = append(a.learns, g)
 		}
@@ -48,6 +48,10 @@ func (a *Acceptor) publish(g *group, out *Output) {
 		slices.SortStableFunc(times, func(x, y paxos.VoteTime) int { return cmp.Compare(x.Slot, y.Slot) })
 		g.learn.Times = slices.CompactFunc(times, func(x, y paxos.VoteTime) bool { return x.Slot == y.Slot })
 	}
-	a.say(g, g.learn, out)
+	env := paxos.Envelope{Log: g.log, Genesis: g.id, From: a.cfg.Name, Msg: g.learn}
+	if g.learn.Quiet {
+		env.To = g.learn.Ballot.Proposer
+	}
+	out.After = append(out.After, env)
 	g.learn = nil
 }

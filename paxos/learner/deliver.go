@@ -30,6 +30,27 @@ func (l *Learner) OwnAccept(_ paxos.Instant, t paxos.Slot, b paxos.Ballot, value
 	l.settle(out)
 }
 
+// OnChosen takes values that the proposer named from asked the acceptors alone to vote for, with its mark (PROTOCOL L2). The values are kept as
+// they are and must not be changed any more.
+func (l *Learner) OnChosen(_ paxos.Instant, from string, m *paxos.ChosenMsg, out *Output) {
+	if l.stopped != nil {
+		return
+	}
+	if m.Ballot.Proposer != from || m.Ballot.IsZero() { // PROTOCOL N1
+		l.drop(out, m.Through, m.Ballot, from, "foreign ballot")
+		return
+	}
+	for i := range m.Values {
+		if v := &m.Values[i]; l.stopped == nil && v.Slot > 0 && v.Slot <= m.Through {
+			l.accept(v.Slot, m.Ballot, v.Checksum, v.Value, false, out)
+		}
+	}
+	if l.stopped == nil {
+		l.mark(m.Ballot, m.Through, m.Hash, out)
+		l.settle(out)
+	}
+}
+
 // OnLearn takes the votes that an acceptor publishes.
 func (l *Learner) OnLearn(_ paxos.Instant, m *paxos.Learn, out *Output) {
 	if l.stopped != nil || !l.credible(&m.Voter, out) {
@@ -54,22 +75,21 @@ func (l *Learner) OnBeacon(_ paxos.Instant, from string, item *paxos.BeaconItem,
 		l.marks.withdraw(item.Ballot)
 		return
 	}
-	l.mark(item, out)
+	l.mark(item.Ballot, item.Chosen, item.ChosenHash, out)
 	l.settle(out)
 }
 
 // mark takes a chosen mark: at or below n, and only there, a value of that very ballot is the chosen one.
-func (l *Learner) mark(item *paxos.BeaconItem, out *Output) {
-	b, n := item.Ballot, item.Chosen
+func (l *Learner) mark(b paxos.Ballot, n paxos.Slot, hash paxos.Hash, out *Output) {
 	if n <= l.win.base {
-		if own, ok := l.hashes.at(n); ok && own != item.ChosenHash {
-			l.diverged(out, n, b, fmt.Sprintf("hash at slot %d is %v here and %v in the beacon of %v", n, own, item.ChosenHash, b))
+		if own, ok := l.hashes.at(n); ok && own != hash {
+			l.diverged(out, n, b, fmt.Sprintf("hash at slot %d is %v here and %v in the beacon of %v", n, own, hash, b))
 		}
 		return
 	}
 	l.KnownChosen(n)
 	l.marked = max(l.marked, n)
-	if l.repair.votesOnly || !l.marks.add(b, n, item.ChosenHash) {
+	if l.repair.votesOnly || !l.marks.add(b, n, hash) {
 		return
 	}
 	for t := l.win.base + 1; t <= min(n, l.win.top); t++ {

@@ -170,3 +170,58 @@ func TestP1VotesOnly(t *testing.T) {
 	r.vote("c", b, 1, text("x"))
 	expect(t, r, "x")
 }
+
+// told tells the rig's learner what b's leader says is chosen, with values.
+func (r *rig) told(b paxos.Ballot, n paxos.Slot, hash paxos.Hash, values ...paxos.SlotValue) {
+	r.l.OnChosen(r.now, b.Proposer, &paxos.ChosenMsg{Ballot: b, Through: n, Hash: hash, Values: values}, &r.out)
+}
+
+func slotValue(t paxos.Slot, s string) paxos.SlotValue {
+	v := text(s)
+	return paxos.SlotValue{Slot: t, Checksum: paxos.Sum(v), Value: v}
+}
+
+// PROTOCOL L2: a leader's mark comes with the values that only acceptors were asked to vote for; those that came before by accepts are covered, too.
+func TestL2MarkComesWithValues(t *testing.T) {
+	g := testGenesis(8)
+	w := threeSlots(g)
+	b := ballot(1, "p1")
+	r := newRig(g).settled()
+	r.accept(b, 2, text("y"))
+	r.told(b, 2, w.hashes[2], slotValue(1, "x"), slotValue(3, "z"))
+	expect(t, r, "x", "y")
+	r.told(b, 2, w.hashes[2], slotValue(1, "x")) // again
+	r.told(b, 3, w.hashes[3])
+	expect(t, r, "x", "y")
+	if r.l.Known() != 3 {
+		t.Fatalf("slot 3 is chosen: known is %d", r.l.Known())
+	}
+	r.told(b, 3, w.hashes[3], slotValue(3, "z"))
+	expect(t, r, "x", "y", "z")
+}
+
+// PROTOCOL L2, N1: a mark covers values of its own ballot alone, and is that of the ballot's proposer.
+func TestL2MarkWithValuesOfAnother(t *testing.T) {
+	g := testGenesis(8)
+	w := newTruth(g)
+	w.add(text("v"))
+	r := newRig(g).settled()
+	r.accept(ballot(5, "l"), 1, text("w"))
+	r.told(ballot(6, "p"), 1, w.hashes[1])
+	expect(t, r)
+	m := &paxos.ChosenMsg{Ballot: ballot(7, "q"), Through: 1, Hash: w.hashes[1], Values: []paxos.SlotValue{slotValue(1, "w")}}
+	r.l.OnChosen(r.now, "l", m, &r.out)
+	expect(t, r)
+	r.told(ballot(6, "p"), 1, w.hashes[1], slotValue(1, "v"))
+	expect(t, r, "v")
+}
+
+// PROTOCOL L5: a leader's mark whose hash is another than one's own ends the copy.
+func TestL5MarkWithValuesDiffers(t *testing.T) {
+	g := testGenesis(8)
+	r := newRig(g).settled()
+	r.told(ballot(1, "p1"), 1, paxos.Hash{1}, slotValue(1, "x"))
+	if err := r.l.Stopped(); !errors.Is(err, ErrDiverged) {
+		t.Fatalf("stopped: %v", err)
+	}
+}

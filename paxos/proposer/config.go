@@ -27,6 +27,9 @@ type Config struct {
 	MarkBytes     uint64
 	InFlightBytes int // proposed and not seen chosen, over all logs (PROTOCOL P11)
 	QueueBytes    int // requests not proposed yet, per log
+	AloneBytes    int // with Quiet: values up to this size are proposed to the acceptors alone
+
+	Quiet bool // votes are for the leader alone while every keeper keeps up: see quiet.go
 
 	NextRequest func() uint64 // numbers requests, unique within the process role; shared with the learners
 }

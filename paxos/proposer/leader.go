@@ -25,6 +25,8 @@ type openSlot struct {
 	votes    quorum.Set // at this ballot, of the slot's membership
 	chosen   bool       // a write quorum of them; the learner says so in slot order, later
 	explain  bool       // an item is to be explained
+	quiet    bool       // votes were asked for that nobody else sees: others are to be told that it is chosen
+	alone    bool       // the acceptors alone were asked: others are to be given the value
 	chosenAt paxos.Instant
 	vote     voted // with explain: the vote that completed the quorum
 	counted  int   // bytes counted as in flight; of a value that is not in hand, as many as were reported
@@ -51,11 +53,14 @@ type leader struct {
 	generation uint64     // of the subscription
 	confirmed  bool       // it stands, and was announced
 	queue      queue
-	change     *change    // a membership change whose acceptors are being asked (PROTOCOL K4)
-	stating    paxos.Slot // to be stated as stable in the next value; 0: nothing is due
-	stated     paxos.Slot // slot of a stable command in flight; 0: none
-	leaving    bool       // an orderly stop: no new requests, everything held is to be acknowledged
-	closed     bool       // unsubscribed: nothing more will come
+	change     *change           // a membership change whose acceptors are being asked (PROTOCOL K4)
+	stating    paxos.Slot        // to be stated as stable in the next value; 0: nothing is due
+	stated     paxos.Slot        // slot of a stable command in flight; 0: none
+	leaving    bool              // an orderly stop: no new requests, everything held is to be acknowledged
+	closed     bool              // unsubscribed: nothing more will come
+	aloud      bool              // a keeper does not keep up
+	marking    bool              // what is sequenced is to be told to learners and standbys,
+	untold     []paxos.SlotValue // with these values
 }
 
 func (*leader) public() paxos.Phase { return paxos.PhaseLeader }
@@ -204,13 +209,15 @@ func (ld *leader) propose(g *group, s *step, o *openSlot, v []byte, items []*ite
 	g.p.reserve(ld, len(v)-o.counted)
 	o.counted = len(v)
 	ld.unchosen++
-	ld.sendAccept(g, s, o)
+	o.quiet = g.p.cfg.Quiet && !ld.aloud
+	o.alone = o.quiet && len(v) <= g.p.cfg.AloneBytes
+	ld.sendAccept(g, s, o, o.quiet)
 	g.learner.OwnAccept(s.now, o.slot, ld.ballot, v, &g.p.fromLearner)
 	g.drain(s)
 }
 
-func (ld *leader) sendAccept(g *group, s *step, o *openSlot) {
-	g.broadcast(s, &paxos.Accept{Ballot: ld.ballot, Slot: o.slot, Checksum: o.sum, Value: o.value, Explain: o.explain}, true)
+func (ld *leader) sendAccept(g *group, s *step, o *openSlot, quiet bool) {
+	g.broadcast(s, &paxos.Accept{Ballot: ld.ballot, Slot: o.slot, Checksum: o.sum, Value: o.value, Explain: o.explain, Quiet: quiet, Alone: quiet && o.alone}, true)
 }
 
 // onVotes counts votes at this ballot, so that what is chosen, but waits for an earlier slot, is neither sent again nor counted as
@@ -308,6 +315,10 @@ func (ld *leader) completed(g *group, s *step, o *openSlot, c *learner.Chosen) b
 	if o.items != nil {
 		ld.answer(g, s, o, &c.Applied)
 	}
+	if o.alone {
+		ld.untold = append(ld.untold, paxos.SlotValue{Slot: o.slot, Checksum: o.sum, Value: o.value})
+	}
+	ld.marking = ld.marking || o.quiet
 	if o.asked != 0 {
 		g.event(s, paxos.Event{Kind: paxos.EventAnswered, Slot: c.Slot, Ballot: ld.ballot, N: int64(o.chosenAt)})
 	}
@@ -347,6 +358,7 @@ func (ld *leader) tick(g *group, s *step) {
 	ld.resend(g, s)
 	ld.tickWants(g, s)
 	ld.tickChange(g, s)
+	ld.aloud = g.stability.lags(g, s.now)
 	g.stability.tick(g, s, ld)
 }
 
@@ -364,6 +376,6 @@ func (ld *leader) resend(g *group, s *step) {
 		}
 		sent += len(o.value)
 		g.event(s, paxos.Event{Kind: paxos.EventRetransmit, Slot: o.slot, Ballot: ld.ballot})
-		ld.sendAccept(g, s, o)
+		ld.sendAccept(g, s, o, false) // whatever is wrong, all see it now
 	}
 }

@@ -144,6 +144,8 @@ func (p *Proposer) deliverToLog(s *step, env *paxos.Envelope) {
 		g.onAccept(s, env.From, m)
 	case *paxos.Learn:
 		g.onLearn(s, m)
+	case *paxos.ChosenMsg:
+		g.onTold(s, env.From, m)
 	case *paxos.Promise:
 		g.onPromise(s, m)
 	case *paxos.Refuse:
@@ -172,7 +174,7 @@ func (p *Proposer) stranger(s *step, env *paxos.Envelope) {
 		return
 	}
 	switch env.Msg.(type) {
-	case *paxos.Accept, *paxos.Learn, *paxos.Promise:
+	case *paxos.Accept, *paxos.Learn, *paxos.ChosenMsg, *paxos.Promise:
 		g.hearConflict(s, env.From)
 	default:
 		g.drop(s, env.From, "another genesis of this log")
@@ -186,6 +188,16 @@ func (g *group) onAccept(s *step, from string, m *paxos.Accept) {
 	}
 	g.observe(s, m.Ballot, from)
 	g.learner.OnAccept(s.now, from, m, &g.p.fromLearner)
+	g.drain(s)
+}
+
+// onTold takes what another proposer, a leader, says is chosen.
+func (g *group) onTold(s *step, from string, m *paxos.ChosenMsg) {
+	if m.Ballot.Proposer == g.p.cfg.Name && m.Ballot.Run == g.p.cfg.Run {
+		return // an echo
+	}
+	g.observe(s, m.Ballot, from)
+	g.learner.OnChosen(s.now, from, m, &g.p.fromLearner)
 	g.drain(s)
 }
 
@@ -318,6 +330,7 @@ func (p *Proposer) Flush(now paxos.Instant, wall paxos.Stamp, out *Output) {
 		g.dirty = false
 		if ld, ok := g.phase.(*leader); ok {
 			ld.pump(g, s)
+			ld.tell(g, s)
 		}
 	}
 	clear(p.dirty)

@@ -53,7 +53,7 @@ func (r *rig) begin(a args) {
 	r.p = New(Config{
 		Name: a.str("me", "p1"), Cluster: "c", Version: "v", Run: ownRun, Seed: 1, Proposers: []string{"p1", "p2", "p3"},
 		InFlightBytes: a.num("inflight", 0), QueueBytes: a.num("queue", 0), NextRequest: r.next,
-		StableBytes: uint64(a.num("stable", 0)),
+		StableBytes: uint64(a.num("stable", 0)), Quiet: a.has("quiet"), AloneBytes: a.num("alone", 0),
 	})
 	r.add(r.gen, a.list("learners")...)
 	for i, name := range a.list("also") {
@@ -346,7 +346,16 @@ func (r *rig) showEnvelope(env *paxos.Envelope) {
 		if m.Explain {
 			asks = ", asks how long votes take"
 		}
-		r.say("%saccept %s slot %d: %s%s", log, r.showBallot(m.Ballot), m.Slot, r.showValue(m.Value), asks)
+		if m.Quiet {
+			asks += ", quietly"
+		}
+		r.say("%s%s %s slot %d: %s%s", log, m.Kind(), r.showBallot(m.Ballot), m.Slot, r.showValue(m.Value), asks)
+	case *paxos.ChosenMsg:
+		with := ""
+		for i := range m.Values {
+			with += fmt.Sprintf(", %d: %s", m.Values[i].Slot, r.showValue(m.Values[i].Value))
+		}
+		r.say("%schosen through %d by %s, hash %.8s%s", log, m.Through, r.showBallot(m.Ballot), m.Hash, with)
 	case *paxos.Ask:
 		r.pend(env)
 		what := "ask"

@@ -18,6 +18,8 @@ type keeper struct {
 	start    paxos.Slot
 	verified paxos.Slot // highest reported slot at which its hash was this process's own
 	diverged bool
+	goal     paxos.Slot    // to be reported,
+	goalAt   paxos.Instant // since then
 }
 
 // stability follows the keepers' reports and decides when to state what is stable (PROTOCOL K2). Standbys follow too, so that a new
@@ -181,6 +183,19 @@ func (st *stability) tick(g *group, s *step, ld *leader) {
 	st.bytesAt, st.statedAt = st.bytes, s.now
 	ld.stating = n
 	g.touch()
+}
+
+// lags reports whether a keeper that counts has for the time-out not reported what was sequenced here.
+func (st *stability) lags(g *group, now paxos.Instant) bool {
+	lags := false
+	for i := range st.keepers {
+		k := &st.keepers[i]
+		if k.slot >= k.goal {
+			k.goal, k.goalAt = g.through(), now
+		}
+		lags = lags || k.slot < k.goal && now.Sub(k.goalAt) >= g.p.cfg.Timeout && k.counts(g)
+	}
+	return lags
 }
 
 // joined reports whether a keeper that is not on record at the stable mark holds it by now. Stating the mark again with more

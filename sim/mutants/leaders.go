@@ -137,8 +137,8 @@ var leaders = []Mutant{
 		Name: "acknowledged-before-chosen",
 		Rule: "P9: a batch is acknowledged when it is proposed",
 		Edits: []Edit{
-			edit(proposerLeader, `	ld.sendAccept(g, s, o)
-	g.learner.OwnAccept`, `	ld.sendAccept(g, s, o)
+			edit(proposerLeader, `	ld.sendAccept(g, s, o, o.quiet)
+	g.learner.OwnAccept`, `	ld.sendAccept(g, s, o, o.quiet)
 	at := g.seq.LastOffset()
 	for _, it := range o.items {
 		if b, err := value.DecodeBatch(it.body); it.kind == value.ItemBatch && err == nil && b.Count > 0 {

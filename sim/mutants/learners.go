@@ -56,6 +56,18 @@ var learners = []Mutant{
 		Checkers: []string{"durable-ack", "agreement", "prefix", "invariant"},
 	},
 	{
+		Name:     "told-beyond-what-is-sequenced",
+		Rule:     "L2: a leader tells with its values a mark that runs through all that it has proposed",
+		Edits:    []Edit{edit("paxos/proposer/quiet.go", `		through, hash := g.through(), g.seq.Hash()`, `		through, hash := max(g.through(), ld.next-1), g.seq.Hash()`)},
+		Checkers: []string{"durable-ack", "agreement", "prefix", "invariant"},
+	},
+	{
+		Name:  "never-aloud",
+		Rule:  "L1: a leader asks quietly though a keeper that cannot hear it stands still",
+		Edits: []Edit{edit("paxos/proposer/stability.go", `now.Sub(k.goalAt) >= g.p.cfg.Timeout && k.counts(g)`, `now.Sub(k.goalAt) >= 1000*g.p.cfg.Timeout && k.counts(g)`)},
+		Test:  Test{Package: "./paxos/proposer", Run: "Transcripts/quiet"},
+	},
+	{
 		Name: "leader-learns-from-others",
 		Rule: "P1, L2: a leader completes its slots by what learners send, and vouches for it in its beacons",
 		Edits: []Edit{
