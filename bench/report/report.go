@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -36,10 +37,13 @@ type About struct {
 	Durable bool   `json:"durable"`
 }
 
-// Write writes the run as JSON.
+// Write writes the run as JSON, into a folder that it makes if it is not there.
 func (r *Run) Write(path string) error {
 	b, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	return os.WriteFile(path, append(b, '\n'), 0o644)

@@ -43,7 +43,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestRunSurvivesItsFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "r.json")
+	path := filepath.Join(t.TempDir(), "none", "r.json")
 	r := sample()
 	if err := r.Write(path); err != nil {
 		t.Fatal(err)
