@@ -204,7 +204,7 @@ func (b *broker) route(from *port, env *paxos.Envelope) {
 		b.to(p, &r)
 	default:
 		for _, p := range b.ports {
-			if wants(p.role, kind) {
+			if wants(p.role, kind) && (env.To == "" || env.To == p.name) {
 				e := *env
 				b.to(p, &e)
 			}
@@ -217,8 +217,12 @@ func wants(role paxos.Role, kind paxos.Kind) bool {
 	switch kind {
 	case paxos.KindGenesis, paxos.KindBeacon:
 		return role != paxos.RoleNone
-	case paxos.KindPrepare:
+	case paxos.KindPrepare, paxos.KindPropose:
 		return role == paxos.RoleAcceptor
+	case paxos.KindVote:
+		return role == paxos.RoleProposer
+	case paxos.KindChosen:
+		return role == paxos.RoleProposer || role == paxos.RoleLearner
 	case paxos.KindAccept:
 		return role != paxos.RoleNone
 	case paxos.KindLearn:

@@ -69,6 +69,7 @@ func inBareCluster(t *testing.T, f func(c *cluster)) {
 			t: t, b: newBroker(t), begun: time.Now(), acceptors: []string{"a1", "a2", "a3"}, proposers: []string{"p1", "p2"},
 			learners: []string{"l1", "l2", "l3"}, keepers: []string{"l1", "l2"}, logs: []string{"orders"},
 			nodes: make(map[string]*process), disks: make(map[string]*vfs.MemFS), failed: make(map[string]error),
+			core: proposer.Config{Quiet: true, AloneBytes: paxos.DefaultAloneBytes},
 		}
 		time.Sleep(time.Second) // instants begin above zero
 		defer func() {
