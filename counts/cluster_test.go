@@ -2,7 +2,6 @@ package counts
 
 import (
 	"context"
-	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -130,7 +129,7 @@ func (c *cluster) options(name string) wal.Options {
 	c.disks[name], c.groups[name] = newDisk(), new(atomic.Uint64)
 	groups := c.groups[name]
 	return wal.Options{
-		FS: c.disks[name], Rand: rand.NewChaCha8([32]byte{name[0], name[1]}), MemTableBytes: c.memTable,
+		FS: c.disks[name], Rand: incarnations(name), MemTableBytes: c.memTable,
 		OnFatal:   func(err error) { panic(err) },
 		Committed: func(wal.Commit) { groups.Add(1) },
 	}
@@ -233,7 +232,7 @@ func (c *cluster) startLearner(ctx context.Context, name string, run uint64) {
 	l := node.NewLearner(node.LearnerConfig{
 		Cluster: clusterName, Name: name, Incarnation: store.Identity().Incarnation, Boot: store.Boot(), Run: run, Seed: run,
 		Acceptors: acceptors, Learners: learners,
-		Store: chosen{store}, Transport: &p, Clock: c.clock, Observer: unobserved{}, Failed: c.failed,
+		Store: chosen{store, nil}, Transport: &p, Clock: c.clock, Observer: unobserved{}, Failed: c.failed,
 	})
 	c.connect(ctx, &p, name, paxos.RoleLearner, run, l.Receive, nil)
 	p.listen(ctx, name, run, l.Receive,

@@ -25,10 +25,11 @@ func exactly(t *testing.T, what string, got, want float64) {
 }
 
 // allocations holds the whole process's: seven roles, the broker and the client. The race detector allocates for itself.
-func allocations(t *testing.T, x *cost, bound float64) {
+func allocations(t *testing.T, x *cost, perBatch, perEntry float64) {
 	t.Helper()
 	if !raced {
-		atMost(t, "allocations per entry, whole process", float64(x.mallocs)/x.entries, bound)
+		atMost(t, "allocations per batch, whole process", float64(x.mallocs)/float64(x.got[paxos.KindBatch]), perBatch)
+		atMost(t, "allocations per entry, whole process", float64(x.mallocs)/x.entries, perEntry)
 	}
 }
 
@@ -61,8 +62,8 @@ func TestLoneAppends(t *testing.T) {
 	}
 	x := begin(t, 0).lone(entries, 128)
 
-	// 302 measured, and what time causes meanwhile: a third more.
-	allocations(t, &x, 400)
+	// Measured 302, and what time causes meanwhile.
+	allocations(t, &x, 400, 400)
 	// One slot each, and the commands that a leader adds from time to time.
 	atMost(t, "slots per append", x.slots/x.entries, 1.1)
 	fanOut(t, &x)
@@ -97,12 +98,16 @@ func TestPipelinedAppends(t *testing.T) {
 		name              string
 		size, entries     int
 		memTable          uint64
-		allocations       float64
+		perBatch          float64 // allocations
+		perEntry          float64
 		acceptor, learner float64 // bytes written per byte appended
 	}{
-		{name: "128 B", size: 128, entries: 400_000, allocations: 2, acceptor: 1.5, learner: 3.1},
-		{name: "1 KiB", size: 1024, entries: 80_000, allocations: 5, acceptor: 1.6, learner: 3.1},
-		{name: "1 KiB, small tables", size: 1024, entries: 40_000, memTable: 4 << 20, allocations: 7, acceptor: 2.5, learner: 3.1},
+		// Measured: 175 to 233 allocations per batch of some 600 entries, 0.31 to 0.38 per entry, 1.09 to 1.13 bytes, 1.6 to 1.8 bytes.
+		{name: "128 B", size: 128, entries: 400_000, perBatch: 350, perEntry: 0.8, acceptor: 1.5, learner: 3.1},
+		// Measured: 175 to 236 per batch of some 75 entries, 2.4 to 3 per entry, 1.05 to 1.25 bytes, 2.3 to 2.6 bytes.
+		{name: "1 KiB", size: 1024, entries: 80_000, perBatch: 350, perEntry: 4.5, acceptor: 1.6, learner: 3.1},
+		// Measured: 280 to 327 per batch, 3.8 to 4.3 per entry, 1.6 to 2.2 bytes, 2.1 to 2.2 bytes.
+		{name: "1 KiB, small tables", size: 1024, entries: 40_000, memTable: 4 << 20, perBatch: 500, perEntry: 6.5, acceptor: 2.5, learner: 3.1},
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			entries := p.entries
@@ -111,10 +116,11 @@ func TestPipelinedAppends(t *testing.T) {
 			}
 			x := begin(t, p.memTable).pipelined(entries, p.size)
 
-			allocations(t, &x, p.allocations)
+			allocations(t, &x, p.perBatch, p.perEntry)
 			fanOut(t, &x)
 			t.Logf("%.0f batches of %.0f entries, %.2f in a slot; %.2f accepts a slot", float64(x.got[paxos.KindBatch]),
 				x.entries/float64(x.got[paxos.KindBatch]), float64(x.got[paxos.KindBatch])/x.slots, float64(x.sent[paxos.KindAccept]+x.sent[paxos.KindPropose])/x.slots)
+			// Measured 3.5 and 5.2, with three batches in a slot. Where each batch had a slot of its own, both would be as for lone appends.
 			published, delivered := withAppends(&x)
 			atMost(t, "messages published per batch", published/float64(x.got[paxos.KindBatch]), 7.7*slack)
 			atMost(t, "messages delivered per batch", delivered/float64(x.got[paxos.KindBatch]), 14*slack)
@@ -124,15 +130,17 @@ func TestPipelinedAppends(t *testing.T) {
 			atMost(t, "bytes from the broker per byte", float64(x.out)/x.payload, 9*slack)
 
 			u, groups := x.of(acceptors)
-			atMost(t, "groups per slot, each acceptor", groups/3/x.slots, 1.5)
+			// Measured 0.9 to 1 group a slot, and a sync for each: when a log file is full there is one more.
+			atMost(t, "groups per slot, each acceptor", groups/3/x.slots, 1.25)
 			atMost(t, "log syncs per group, acceptors", float64(u[engineLog].Syncs)/groups, 1.3)
 			// Measured 1.05 with 128 B, 1.01 with 1 KiB: frames, batches, votes.
 			atMost(t, "log bytes per byte, each acceptor", float64(u[engineLog].Bytes)/3/x.payload, 1.1)
 			atMost(t, "bytes written per byte, each acceptor", float64(u.all().Bytes)/3/x.payload, p.acceptor)
 
 			u, groups = x.of(learners)
-			atMost(t, "groups per slot, each learner", groups/2/x.slots, 1.2)
-			atMost(t, "log syncs per group, learners", float64(u[engineLog].Syncs)/groups, 1.6)
+			// Measured 0.2 groups a slot: learners gather a MiB, or 50 ms. With small tables log files are full soon.
+			atMost(t, "groups per slot, each learner", groups/2/x.slots, 1.1)
+			atMost(t, "log syncs per group, learners", float64(u[engineLog].Syncs)/groups, 2)
 			atMost(t, "log bytes per byte, each learner", float64(u[engineLog].Bytes)/2/x.payload, 1.1)
 			atMost(t, "bytes written per byte, each learner", float64(u.all().Bytes)/2/x.payload, p.learner)
 		})

@@ -119,7 +119,8 @@ func (c *cluster) pipelined(entries, size int) cost {
 	room := make(chan struct{}, window)
 	done := func(_ client.Ack, err error) {
 		if err != nil {
-			failed.CompareAndSwap(nil, &err)
+			first := err // of its own: the parameter would be allocated for every entry
+			failed.CompareAndSwap(nil, &first)
 		}
 		<-room
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/paxosd/paxosd/wal"
 )
 
-// votes and chosen join wal to node, as the binary does. The stores here are always new.
+// votes and chosen join wal to node, as the binary does. What a store holds when its role starts is given: nothing, in a new cluster.
 type votes struct{ *wal.Votes }
 
 func (s votes) Scan(g paxos.GenesisID, from, to paxos.Slot, maxVotes, maxBytes int, values bool) ([]paxos.VoteValue, paxos.Slot, error) {
@@ -15,12 +15,12 @@ func (s votes) Scan(g paxos.GenesisID, from, to paxos.Slot, maxVotes, maxBytes i
 
 func (s votes) Full() (bool, error) { return false, nil }
 
-type chosen struct{ *wal.Chosen }
-
-func (s chosen) Load() ([]node.StoredLog, error) {
-	_, err := s.Chosen.Load()
-	return nil, err
+type chosen struct {
+	*wal.Chosen
+	logs []node.StoredLog
 }
+
+func (s chosen) Load() ([]node.StoredLog, error) { return s.logs, nil }
 
 func (s chosen) Slots(g paxos.GenesisID, from, to paxos.Slot, maxBytes int, f func(node.StoredSlot) error) error {
 	return s.Values(g, from, to, maxBytes, func(x *wal.Slot) error {
