@@ -133,8 +133,8 @@ func TestPipelinedAppends(t *testing.T) {
 			atMost(t, "bytes from the broker per byte", float64(x.out)/x.payload, 9*slack)
 
 			u, groups := x.of(acceptors)
-			// Measured 0.9 to 1 group a slot, and a sync for each: when a log file is full there is one more.
-			atMost(t, "groups per slot, each acceptor", groups/3/x.slots, 1.25)
+			// Measured 0.9 to 1.15 groups a slot, trims among them, and a sync for each: when a log file is full there is one more.
+			atMost(t, "groups per slot, each acceptor", groups/3/x.slots, 1.6)
 			atMost(t, "log syncs per group, acceptors", float64(u[engineLog].Syncs)/groups, 1.3)
 			// Measured 1.05 with 128 B, 1.01 with 1 KiB: frames, batches, votes.
 			atMost(t, "log bytes per byte, each acceptor", float64(u[engineLog].Bytes)/3/x.payload, 1.1)
