@@ -121,7 +121,7 @@ func (f noLogs) List(dir string) ([]string, error) {
 	names, err := f.FS.List(dir)
 	kept := names[:0]
 	for _, n := range names {
-		if !strings.HasSuffix(n, ".log") {
+		if !strings.HasSuffix(n, logSuffix) {
 			kept = append(kept, n)
 		}
 	}

@@ -99,6 +99,7 @@ func TestA1OneSyncCoversAllThatQueued(t *testing.T) {
 	fsys := errorfs.Wrap(vfs.NewCrashableMem(), slow)
 	d := newDeath()
 	opts := testOptions(fsys, d)
+	opts.SpareLogs = 0 // to be known by their names
 	v, err := OpenVotes(testDir, testWant, opts)
 	if err != nil {
 		t.Fatal(err)

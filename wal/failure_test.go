@@ -24,7 +24,9 @@ func TestA8FailedSyncNeverReturns(t *testing.T) {
 			return nil
 		})}
 		d := newDeath()
-		v, err := OpenVotes(testDir, testWant, testOptions(errorfs.Wrap(mem, toggle), d))
+		opts := testOptions(errorfs.Wrap(mem, toggle), d)
+		opts.SpareLogs = 0 // log files are to be known by their names
+		v, err := OpenVotes(testDir, testWant, opts)
 		if err != nil {
 			t.Fatal(err)
 		}

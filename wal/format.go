@@ -14,6 +14,7 @@ import (
 //	BALLAST        room to reopen on a full disk                       ballast.go
 //	CORRUPT        only after corruption was found: what, where        corrupt.go
 //	pebble/        the engine's own files, with LOCK
+//	pebble/spare-* what the engine's next log files are made of        spares.go
 //
 // Keys: a kind byte, then what it is of. Numbers are big-endian, so that keys sort by them. Each kind's keys of one log
 // ascend as they are written and stand apart from all others, so that the engine never has to merge old with new.

@@ -29,8 +29,14 @@ func (g guard) file(name string, f vfs.File, err error) (vfs.File, error) {
 }
 
 // Create makes a file. A new manifest gets its name durably at once: the engine makes the marker that points to it before it syncs
-// the folder, and where names reach the disk in any order, a loss of power left the marker without its manifest.
+// the folder, and where names reach the disk in any order, a loss of power left the marker without its manifest. A new log file is
+// made of a spare, if there is one.
 func (g guard) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasSuffix(name, logSuffix) {
+		if spare, ok := g.s.spares.take(); ok {
+			return g.ReuseForWrite(spare, name, category)
+		}
+	}
 	f, err := g.FS.Create(name, category)
 	if err == nil && strings.HasPrefix(g.PathBase(name), "MANIFEST-") {
 		err = g.check("sync folder of", name, syncDir(g.FS, g.PathDir(name)))
@@ -48,6 +54,14 @@ func (g guard) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts .
 func (g guard) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := g.FS.ReuseForWrite(oldname, newname, category)
 	return g.file(newname, f, err)
+}
+
+// Remove removes a file, or makes a spare of a log file.
+func (g guard) Remove(name string) error {
+	if strings.HasSuffix(name, logSuffix) && g.s.spares.keep(name) {
+		return nil
+	}
+	return g.FS.Remove(name)
 }
 
 // OpenDir opens a folder, to sync it.

@@ -64,7 +64,7 @@ func (c *counter) Read(p []byte) (int, error) {
 }
 
 func testOptions(fsys vfs.FS, d *death) Options {
-	return Options{FS: fsys, Rand: &counter{}, OnFatal: d.onFatal, MemTableBytes: 256 << 10, CacheBytes: 1 << 20}
+	return Options{FS: fsys, Rand: &counter{}, OnFatal: d.onFatal, MemTableBytes: 256 << 10, CacheBytes: 1 << 20, SpareLogs: 2}
 }
 
 func openVotes(t testing.TB, fsys vfs.FS) *Votes {

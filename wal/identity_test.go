@@ -156,7 +156,7 @@ func TestA8CorruptStoreStaysClosed(t *testing.T) {
 	closeStore(t, v)
 	log := newestLog(t, files, testDir)
 	good := readFile(t, files, log)
-	writeFile(t, files, log, good[:len(good)/4])
+	writeFile(t, files, log, good[:lastNonZero(good)/4])
 	for range 2 {
 		_, err := OpenVotes(testDir, testWant, testOptions(files, newDeath()))
 		if !errors.Is(err, ErrCorrupt) {

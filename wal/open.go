@@ -16,6 +16,7 @@ import (
 
 const (
 	engineDir = "pebble"
+	logSuffix = ".log" // of the engine's log files
 
 	// reopenBytes is the free space below which the ballast is given back before the engine opens: a new log file, the
 	// tables flushed from the old ones, a manifest.
@@ -160,6 +161,9 @@ func (s *store) create(want Want) error {
 	if err := syncAbove(s.opts.FS, s.dir); err != nil {
 		return err
 	}
+	if err := s.makeSpares(); err != nil {
+		return err
+	}
 	if err := s.openEngine(); err != nil {
 		return err
 	}
@@ -235,6 +239,9 @@ func (s *store) reopen() error {
 	}
 	through, err := auditEngine(s.opts.FS, s.engineDir(), s.lock, want)
 	if err != nil {
+		return judgeOpen(err)
+	}
+	if err := s.spares.find(); err != nil {
 		return judgeOpen(err)
 	}
 	if err := s.openEngine(); err != nil {

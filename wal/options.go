@@ -16,6 +16,8 @@ const (
 	DefaultMemTableBytes = 32 << 20
 	// DefaultCacheBytes holds index blocks and what readers share.
 	DefaultCacheBytes = 32 << 20
+	// DefaultSpareLogs is about as many log files as the engine begins before it uses its own again.
+	DefaultSpareLogs = 4
 	// DefaultBallastBytes leaves room to reopen a store on a full disk (PROTOCOL K5).
 	DefaultBallastBytes = 256 << 20
 	// DefaultHighWaterBytes is the size of an acceptor's store above which it takes no new batches (PROTOCOL K5).
@@ -46,6 +48,7 @@ type Options struct {
 	MemTableBytes  uint64 // 0: DefaultMemTableBytes
 	CacheBytes     int64  // 0: DefaultCacheBytes
 	BallastBytes   uint64 // 0: no ballast file
+	SpareLogs      int    // log files made beforehand for a new store, and as many old ones kept for the next start; 0: none
 	HighWaterBytes uint64 // size of the store above which Space says full; 0: no such limit
 	MinFreePercent uint64 // share of the disk below which Space says full; 0: no such limit
 }

@@ -148,6 +148,16 @@ func (s *store) keepBallast(sp *Space) (held bool, err error) {
 	return true, nil
 }
 
+// makeSpares makes the spares of a new store where the disk would not be full with them.
+func (s *store) makeSpares() error {
+	usage, err := s.opts.FS.GetDiskUsage(s.dir)
+	want := uint64(s.spares.most) * s.spares.bytes
+	if err == nil && (usage.AvailBytes < want+s.opts.BallastBytes || usage.AvailBytes-want-s.opts.BallastBytes < usage.TotalBytes/100*s.opts.MinFreePercent) {
+		return nil
+	}
+	return s.spares.fill()
+}
+
 // giveBackBallast makes room for an engine that is about to open on a disk without any.
 func (s *store) giveBackBallast() error {
 	usage, err := s.opts.FS.GetDiskUsage(s.dir)

@@ -43,6 +43,7 @@ type store struct {
 	closeOnce sync.Once
 	closeErr  error
 
+	spares  spares
 	space   spaceWatch
 	reclaim reclaim
 }
@@ -52,6 +53,7 @@ func newStore(dir string, role paxos.Role, opts Options) *store {
 	s.opening.Store(true)
 	s.reclaim.ctx, s.reclaim.stop = context.WithCancel(context.Background())
 	s.space.ballast = ballast{fs: opts.FS, path: s.path(ballastFile), bytes: opts.BallastBytes}
+	s.spares = spares{fs: opts.FS, dir: s.engineDir(), most: opts.SpareLogs, bytes: min(spareBytes, opts.MemTableBytes)}
 	return s
 }
 

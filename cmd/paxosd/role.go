@@ -104,6 +104,7 @@ func (b *base) storeOptions() wal.Options {
 	return wal.Options{
 		OnFatal:        b.fatal,
 		BallastBytes:   uint64(d.Ballast),
+		SpareLogs:      wal.DefaultSpareLogs,
 		HighWaterBytes: uint64(d.HighWater),
 		MinFreePercent: uint64(d.MinFree),
 		Info:           func(format string, args ...any) { b.log.Debug(fmt.Sprintf(format, args...)) },
