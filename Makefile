@@ -76,8 +76,8 @@ bench: ## measure paxosd beside JetStream, etcd and dragonboat on this machine: 
 	cd bench && $(GO) run ./cmd/bench run -json ../bin/bench.json -plots ../bin/bench
 
 .PHONY: bench-full
-bench-full: ## the same with every load, five rounds, 20 killed leaders each: about an hour and a half
-	cd bench && $(GO) run ./cmd/bench run -full -rounds 5 -seconds 5 -trials 4 -json ../bin/bench-full.json -plots ../bin/bench-full
+bench-full: ## the same with every load, three rounds, 21 killed leaders each: about an hour and a half
+	cd bench && $(GO) run ./cmd/bench run -full -rounds 3 -seconds 4 -trials 7 -json ../bin/bench-full.json -plots ../bin/bench-full
 
 .PHONY: bench-test
 bench-test: ## a little of each load on each of those systems

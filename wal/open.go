@@ -25,7 +25,7 @@ const (
 
 // openStore opens or creates the store in dir. On success the caller reads the logs and then calls start.
 func openStore(dir string, want Want, role paxos.Role, opts Options) (_ *store, err error) {
-	opts.fill()
+	opts.fill(role)
 	if !paxos.ValidName(want.Cluster) || !paxos.ValidName(want.Owner) {
 		return nil, fmt.Errorf("open store %s: cluster %q or node %q is no name", dir, want.Cluster, want.Owner)
 	}
