@@ -53,7 +53,7 @@ type Proposer struct {
 	reqs     requests
 	coreReq  func() uint64
 	dir      *directory
-	founders []*genesis.Founder
+	founders *genesis.Founders
 	known    map[paxos.GenesisID]*paxos.Genesis
 	booting  []*booting // in the order in which the logs were found
 	words    learner.Words
@@ -83,14 +83,13 @@ func NewProposer(cfg ProposerConfig) (*Proposer, error) {
 	p.coreReq = p.reqs.source(askerCore)
 	self := paxos.Ident{Asker: cfg.Name, Role: paxos.RoleProposer, Run: cfg.Run}
 	p.dir = newDirectory(self, cfg.Acceptors, cfg.Learners, p.reqs.source(askerDirectory))
-	for i := range cfg.Found {
-		f := cfg.Found[i]
-		f.Name, f.NextRequest = cfg.Name, p.reqs.source(askerFounder)
-		founder, err := genesis.NewFounder(f)
-		if err != nil {
-			return nil, err
-		}
-		p.founders = append(p.founders, founder)
+	found := slices.Clone(cfg.Found)
+	for i := range found {
+		found[i].Name = cfg.Name
+	}
+	var err error
+	if p.founders, err = genesis.NewFounders(found, p.reqs.source(askerFounder)); err != nil {
+		return nil, err
 	}
 	c := cfg.Core
 	c.Name, c.Cluster, c.Run, c.Seed, c.Proposers, c.Version = cfg.Name, cfg.Cluster, cfg.Run, cfg.Seed, cfg.Proposers, cfg.Version
@@ -170,7 +169,7 @@ func (p *Proposer) Status() ProposerStatus {
 		for _, b := range p.booting {
 			st.Finding = append(st.Finding, b.gen.Log)
 		}
-		for _, f := range p.founders {
+		for _, f := range p.founders.All() {
 			if !f.Settled() && !begun(st.Logs, f) {
 				_, text := f.Status()
 				st.Founding = append(st.Founding, text)
@@ -205,9 +204,7 @@ func (p *Proposer) deliver(env *paxos.Envelope) {
 			}
 			return
 		case askerFounder:
-			for _, f := range p.founders {
-				f.Deliver(now, env, &p.out.Output)
-			}
+			p.founders.Deliver(now, env, &p.out.Output)
 			return
 		case askerBootstrap:
 			p.onBootAnswer(now, env)
@@ -217,9 +214,7 @@ func (p *Proposer) deliver(env *paxos.Envelope) {
 	}
 	switch m := env.Msg.(type) {
 	case *paxos.GenesisMsg:
-		for _, f := range p.founders {
-			f.Deliver(now, env, &p.out.Output)
-		}
+		p.founders.Deliver(now, env, &p.out.Output)
 		if f, ok := p.dir.onGenesis(m, env.Log, &p.out.Output); ok {
 			p.found(f)
 		}
@@ -297,9 +292,7 @@ func (p *Proposer) settleBooting(now paxos.Instant) {
 func (p *Proposer) tick() {
 	now, wall := p.cfg.Clock.Now(), p.cfg.Clock.Wall()
 	p.dir.tick(now, &p.out.Output)
-	for _, f := range p.founders {
-		f.Tick(now, &p.out.Output)
-	}
+	p.founders.Tick(now, &p.out.Output)
 	for _, b := range p.booting {
 		p.words.Tell(b.gen.ID, b.boot)
 		b.boot.Tick(now, &b.out)

@@ -25,7 +25,7 @@ type proposerService struct {
 	subs     []subscription // that stand at the broker, in order
 	booting  []*booting
 	words    learner.Words
-	founders []*genesis.Founder
+	founders *genesis.Founders
 	known    []*logState
 	lookAt   paxos.Instant
 	ticks    int
@@ -53,18 +53,20 @@ func beginProposer(p *process) {
 	cfg.Name, cfg.Cluster, cfg.Run, cfg.Seed = p.name, p.w.profile.cluster, p.run, p.run
 	cfg.Proposers, cfg.NextRequest = p.w.profile.proposerNames(), p.next(partCore)
 	s.core = proposer.New(cfg)
-	if p.w.profile.founding && p.name == "p1" && !p.twin {
-		s.found()
-	}
+	s.found(p.w.profile.founding && p.name == "p1" && !p.twin)
 	p.svc = s
 	s.flush()
 }
 
-// found begins to found the logs, if nobody knows them.
-func (s *proposerService) found() {
+// found begins to found the logs, if it is to and nobody knows them.
+func (s *proposerService) found(founds bool) {
 	w := s.p.w
+	var cfgs []genesis.FounderConfig
 	for i := range w.profile.geneses {
-		cfg := genesis.FounderConfig{Name: s.p.name, Genesis: *w.profile.geneses[i], NextRequest: s.p.next(partFounder)}
+		if !founds {
+			break
+		}
+		cfg := genesis.FounderConfig{Name: s.p.name, Genesis: *w.profile.geneses[i]}
 		for j := range cfg.ID {
 			cfg.ID[j] = byte(w.forLife.Uint32())
 		}
@@ -73,11 +75,11 @@ func (s *proposerService) found() {
 				cfg.Others = append(cfg.Others, genesis.Peer{Name: n, Role: paxos.RoleProposer})
 			}
 		}
-		f, err := genesis.NewFounder(cfg)
-		if err != nil {
-			w.fail(CheckInvariant, "founding: %v", err)
-		}
-		s.founders = append(s.founders, f)
+		cfgs = append(cfgs, cfg)
+	}
+	var err error
+	if s.founders, err = genesis.NewFounders(cfgs, s.p.next(partFounder)); err != nil {
+		w.fail(CheckInvariant, "founding: %v", err)
 	}
 }
 
@@ -105,9 +107,7 @@ func (s *proposerService) take(env *paxos.Envelope) {
 	if env.Msg.Kind().IsAnswer() && env.Request != 0 {
 		switch partOf(env.Request) {
 		case partFounder:
-			for _, f := range s.founders {
-				f.Deliver(now, env, &s.out.Output)
-			}
+			s.founders.Deliver(now, env, &s.out.Output)
 			return
 		case partBoot:
 			for _, b := range s.booting {
@@ -121,9 +121,7 @@ func (s *proposerService) take(env *paxos.Envelope) {
 	}
 	switch m := env.Msg.(type) {
 	case *paxos.GenesisMsg:
-		for _, f := range s.founders {
-			f.Deliver(now, env, &s.out.Output)
-		}
+		s.founders.Deliver(now, env, &s.out.Output)
 		return
 	case *paxos.Beacon:
 		for i := range m.Items {
@@ -201,9 +199,7 @@ func (s *proposerService) tick() {
 			}
 		}
 	}
-	for _, f := range s.founders {
-		f.Tick(now, &s.out.Output)
-	}
+	s.founders.Tick(now, &s.out.Output)
 	for _, b := range s.booting {
 		s.words.Tell(b.log.gen.ID, b.boot)
 		b.boot.Tick(now, &b.out)

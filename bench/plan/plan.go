@@ -107,13 +107,13 @@ func All(of Of) (all []Load) {
 	for _, n := range LogCounts {
 		add(Load{
 			Workload: load.Workload{Name: Many(n), Kind: load.Many, Logs: n, Window: 4096, Size: 128},
-			Group:    Group{Apart: "logs", Logs: n}, Rounds: 2,
+			Group:    Group{Apart: "logs", Logs: n}, Rounds: 1,
 		})
 	}
 	for _, n := range SubscriberCounts {
 		add(Load{
 			Workload: load.Workload{Name: Fan(n), Kind: load.Fan, Subscribers: n, Window: 4096, Size: 128},
-			Group:    Group{Apart: "subscribers", Learners: max(n, minLearners)}, Rounds: 2,
+			Group:    Group{Apart: "subscribers", Learners: max(n, minLearners)}, Rounds: 1,
 		})
 	}
 	return append(all, long(of)...)

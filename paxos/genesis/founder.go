@@ -59,9 +59,10 @@ type Founder struct {
 	settleAt      paxos.Instant
 	othersSettled bool
 
-	now  plan // the last decided
-	due  paxos.Instant
-	wait paxos.Span
+	now     plan // the last decided
+	changed bool // something that the plan depends on did
+	due     paxos.Instant
+	wait    paxos.Span
 }
 
 // NewFounder returns a founder, or an error that says what is impossible in the configuration.
@@ -152,13 +153,14 @@ func (f *Founder) Deliver(now paxos.Instant, env *paxos.Envelope, out *paxos.Out
 	default:
 		return
 	}
+	f.changed = true
 	f.act(now, out)
 }
 
 // Tick lets time pass: it asks, and sends again what was not answered.
 func (f *Founder) Tick(now paxos.Instant, out *paxos.Output) {
 	if !f.begun {
-		f.begun, f.settleAt = true, now.Add(f.cfg.Settle)
+		f.begun, f.changed, f.settleAt = true, true, now.Add(f.cfg.Settle)
 	}
 	f.act(now, out)
 }
@@ -267,7 +269,20 @@ func (f *Founder) act(now paxos.Instant, out *paxos.Output) {
 	if !f.begun {
 		return
 	}
-	f.othersSettled = f.settled(now)
+	if settled := f.settled(now); settled != f.othersSettled {
+		f.othersSettled, f.changed = settled, true
+	}
+	if f.changed { // of a thousand logs few change in a tick
+		f.changed = false
+		f.decide(now, out)
+	}
+	f.send(now, out)
+	if f.now.stage != StageSettled {
+		f.inquire(now, out)
+	}
+}
+
+func (f *Founder) decide(now paxos.Instant, out *paxos.Output) {
 	pl := f.plan()
 	if pl.stage == StagePreparing && pl.id.IsZero() {
 		pl = f.begin(pl)
@@ -279,10 +294,6 @@ func (f *Founder) act(now paxos.Instant, out *paxos.Output) {
 		f.due, f.wait = now, f.cfg.ResendFirst
 	}
 	f.now = pl
-	f.send(now, out)
-	if pl.stage != StageSettled {
-		f.inquire(now, out)
-	}
 }
 
 // settled reports whether the processes that take no part have all answered, are known to be gone, or had their time.
@@ -318,6 +329,7 @@ func (f *Founder) send(now paxos.Instant, out *paxos.Output) {
 	f.due, f.wait = now.Add(f.wait), min(2*f.wait, f.cfg.ResendMax)
 	for _, mv := range f.now.moves {
 		if mv.step == paxos.GenesisGoLive {
+			f.changed = f.changed || f.enlived != mv.id
 			f.enlived = mv.id
 		}
 		out.Now = append(out.Now, paxos.Envelope{

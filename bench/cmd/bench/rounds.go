@@ -150,7 +150,7 @@ func (b *bench) on(ctx context.Context, s system.System, g plan.Group, round int
 	})
 	cancel()
 	if err != nil {
-		return fmt.Errorf("start: %w", err)
+		return errors.Join(b.notStarted(ctx, s, ws, err), os.RemoveAll(dir))
 	}
 	defer func() { err = errors.Join(err, t.Cluster.Close(), os.RemoveAll(dir)) }()
 	for _, w := range ws {
@@ -172,6 +172,22 @@ func (b *bench) on(ctx context.Context, s system.System, g plan.Group, round int
 		}
 		r.Workload = w.Name
 		b.add(s.Name(), round, &r)
+	}
+	return nil
+}
+
+// notStarted notes a peer that did not start, which ends nothing: the rest goes on without it. It returns the error of a system of ours.
+func (b *bench) notStarted(ctx context.Context, s system.System, ws []*load.Workload, err error) error {
+	if ctx.Err() != nil || ours(s) {
+		return fmt.Errorf("start: %w", err)
+	}
+	note := "cannot"
+	if !isUnsupported(err) {
+		note = "failed: start: " + err.Error()
+		fmt.Fprintf(os.Stderr, "%s does not start: %v\n", s.Name(), err)
+	}
+	for _, w := range ws {
+		b.run.Notes[s.Name()+" "+w.Name] = note
 	}
 	return nil
 }
