@@ -68,7 +68,7 @@ func putSum(b []byte) { binary.BigEndian.PutUint64(b[checksumAt:], sum(b)) }
 func sum(b []byte) uint64 {
 	end := len(b)
 	switch paxos.Kind(b[kindAt]) {
-	case paxos.KindAccept, paxos.KindPropose, paxos.KindVotesAnswer:
+	case paxos.KindAccept, paxos.KindPropose, paxos.KindVotesAnswer, paxos.KindChosen:
 		end = min(end, EnvelopeBytes+int(binary.BigEndian.Uint32(b[lengthAt:])))
 	default:
 	}

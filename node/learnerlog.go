@@ -119,7 +119,7 @@ func (g *learnerLog) take(c *learner.Chosen) {
 		paxos.Violated("log %q slot %d: appended batches do not decode: %v", g.log, a.Slot, err)
 	}
 	s.records = append(s.records, paxos.Record{
-		Kind: paxos.RecordChosen, Log: g.log, Genesis: g.id, Slot: a.Slot, Ballot: c.Ballot, Checksum: paxos.Sum(a.Value),
+		Kind: paxos.RecordChosen, Log: g.log, Genesis: g.id, Slot: a.Slot, Ballot: c.Ballot, Checksum: c.Checksum,
 		Value: a.Value, Body: encodeSlotMeta(a), First: a.First, Last: a.Last, Hash: a.Hash, Stamp: a.Stamp,
 	})
 	if a.Mark {

@@ -36,7 +36,7 @@ func encodeSlotMeta(a *sequencer.Applied) []byte {
 	return b
 }
 
-// decodeStored cuts the appended batches out of a stored slot. The frames alias val.
+// decodeStored cuts the appended batches out of a stored slot, whose checksum the store has checked. The frames alias val.
 func decodeStored(val, meta []byte, first paxos.Offset, stamp paxos.Stamp) ([]paxos.ReadBatch, error) {
 	if len(meta) == 0 || meta[0] != slotMetaVersion {
 		return nil, errSlotMeta
@@ -63,7 +63,7 @@ func decodeStored(val, meta []byte, first paxos.Offset, stamp paxos.Stamp) ([]pa
 			return nil, errSlotMeta
 		}
 		meta = meta[n:]
-		b, err := value.DecodeBatch(v.Items[item].Body)
+		b, err := value.OpenBatch(v.Items[item].Body)
 		if err != nil {
 			return nil, err
 		}

@@ -221,7 +221,7 @@ func readBatches(a *sequencer.Applied) ([]paxos.ReadBatch, error) {
 		if o.Code != paxos.CodeAppended {
 			continue
 		}
-		b, err := value.DecodeBatch(v.Items[o.Item].Body)
+		b, err := value.OpenBatch(v.Items[o.Item].Body)
 		if err != nil {
 			return nil, err
 		}

@@ -10,7 +10,7 @@
 //	 | 4      | 1      | 3      | 8        | 1     | 1     | 2     | 16      | 8       | 4       |      |      |
 //	 +--------+--------+--------+----------+-------+-------+-------+---------+---------+---------+------+------+
 //
-// Numbers are big-endian. The checksum is xxHash64 over all that follows it, save the tail of an accept and of a votes answer, whose
+// Numbers are big-endian. The checksum is xxHash64 over all that follows it, save the tail of an accept, a votes answer and a chosen, whose
 // values have their own checksums in the body. `length` is the body's; the tail is what remains. Its pieces stand in a row, and the
 // body says how long each is (`tail`).
 //

@@ -20,13 +20,13 @@ func (l *Learner) OnAccept(_ paxos.Instant, from string, m *paxos.Accept, out *O
 	l.settle(out)
 }
 
-// OwnAccept takes a value that this process itself proposes at ballot b. It is not copied, and not counted against the buffer's
+// OwnAccept takes a value with its checksum that this process itself proposes at ballot b. It is not copied, and not counted against the buffer's
 // bound: what a proposer has in flight is bounded already (PROTOCOL P11).
-func (l *Learner) OwnAccept(_ paxos.Instant, t paxos.Slot, b paxos.Ballot, value []byte, out *Output) {
+func (l *Learner) OwnAccept(_ paxos.Instant, t paxos.Slot, b paxos.Ballot, sum paxos.Checksum, value []byte, out *Output) {
 	if l.stopped != nil {
 		return
 	}
-	l.accept(t, b, paxos.Sum(value), value, true, out)
+	l.accept(t, b, sum, value, true, out)
 	l.settle(out)
 }
 

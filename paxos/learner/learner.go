@@ -41,9 +41,10 @@ type Config struct {
 
 // Chosen is a slot that is chosen and sequenced. It is handed over: the Learner keeps no reference to its slices.
 type Chosen struct {
-	Slot    paxos.Slot
-	Ballot  paxos.Ballot // at which it was chosen as seen here; zero if it was fetched without one (PROTOCOL L2)
-	Applied sequencer.Applied
+	Slot     paxos.Slot
+	Ballot   paxos.Ballot   // at which it was chosen as seen here; zero if it was fetched without one (PROTOCOL L2)
+	Checksum paxos.Checksum // of the value, as it came
+	Applied  sequencer.Applied
 }
 
 // Output is what a Learner asks of its owner after a step. The owner takes Chosen in order and may reuse the Output after Reset.

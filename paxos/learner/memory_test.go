@@ -45,7 +45,7 @@ func TestOwnAcceptsAreNeverDropped(t *testing.T) {
 	r := newRigWith(testGenesis(64), Config{BufferBytes: limit})
 	v := text(string(make([]byte, 4000)))
 	for s := paxos.Slot(1); s <= 64; s++ {
-		r.l.OwnAccept(r.now, s, b, v, &r.out)
+		r.l.OwnAccept(r.now, s, b, paxos.Sum(v), v, &r.out)
 	}
 	for s := paxos.Slot(1); s <= 5; s++ {
 		r.accept(ballot(1, "p1"), s, v)

@@ -106,7 +106,7 @@ func (l *Learner) apply(b paxos.Ballot, sum paxos.Checksum, value []byte, out *O
 		l.refused(t, b, err, out)
 		return false
 	}
-	out.Chosen = append(out.Chosen, Chosen{Slot: t, Ballot: b, Applied: applied})
+	out.Chosen = append(out.Chosen, Chosen{Slot: t, Ballot: b, Checksum: sum, Applied: applied})
 	l.win.advance()
 	if !l.joining {
 		l.handed = t

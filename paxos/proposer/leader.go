@@ -212,7 +212,7 @@ func (ld *leader) propose(g *group, s *step, o *openSlot, v []byte, items []*ite
 	o.quiet = g.p.cfg.Quiet && !ld.aloud
 	o.alone = o.quiet && len(v) <= g.p.cfg.AloneBytes
 	ld.sendAccept(g, s, o, o.quiet)
-	g.learner.OwnAccept(s.now, o.slot, ld.ballot, v, &g.p.fromLearner)
+	g.learner.OwnAccept(s.now, o.slot, ld.ballot, o.sum, v, &g.p.fromLearner)
 	g.drain(s)
 }
 

@@ -68,9 +68,28 @@ func batchSum(head, frames []byte) paxos.Checksum {
 // DecodeBatch reads a batch and checks its checksum and the shape of its head. Frames alias b and are not looked into: ScanFrames
 // does that, once, before a leader proposes them (PROTOCOL Q8).
 func DecodeBatch(b []byte) (Batch, error) {
+	v, head, err := openBatch(b)
+	if err != nil {
+		return v, err
+	}
+	if sum := batchSum(b[:head], v.Frames); sum != v.Checksum {
+		return Batch{}, fmt.Errorf("batch checksum %x, bytes have %x: %w", v.Checksum, sum, ErrMalformed)
+	}
+	return v, nil
+}
+
+// OpenBatch reads a batch out of bytes that are known to be whole, as those of a value that was sequenced or whose own checksum was
+// checked: it leaves out the batch's.
+func OpenBatch(b []byte) (Batch, error) {
+	v, _, err := openBatch(b)
+	return v, err
+}
+
+// openBatch returns a batch and the length of its head, which its checksum follows.
+func openBatch(b []byte) (Batch, int, error) {
 	r := Reader{b: b}
 	if v := r.U8(); v != batchVersion && !r.bad {
-		return Batch{}, fmt.Errorf("batch version %d: %w", v, ErrUnknownVersion)
+		return Batch{}, 0, fmt.Errorf("batch version %d: %w", v, ErrUnknownVersion)
 	}
 	flags := r.U8()
 	v := Batch{HasExpect: flags&flagExpect != 0, Tail: flags&flagTail != 0, Plain: flags&flagPlain != 0}
@@ -85,12 +104,9 @@ func DecodeBatch(b []byte) (Batch, error) {
 	v.Checksum = paxos.Checksum(r.U64())
 	v.Frames = r.b
 	if r.bad {
-		return Batch{}, fmt.Errorf("batch of %d bytes is cut short: %w", len(b), ErrMalformed)
+		return Batch{}, 0, fmt.Errorf("batch of %d bytes is cut short: %w", len(b), ErrMalformed)
 	}
-	if sum := batchSum(b[:head], v.Frames); sum != v.Checksum {
-		return Batch{}, fmt.Errorf("batch checksum %x, bytes have %x: %w", v.Checksum, sum, ErrMalformed)
-	}
-	return v, v.check(flags, n)
+	return v, head, v.check(flags, n)
 }
 
 func (b *Batch) check(flags uint8, idBytes int) error {
