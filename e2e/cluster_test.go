@@ -276,14 +276,16 @@ func (p *proc) get(path string) (int, string, error) {
 	return resp.StatusCode, string(b), err
 }
 
-// run runs the binary as a user would, and returns its standard output.
+// run runs the binary as a user would, and returns what it said. It must end by itself: one that goes on is killed, and has the code -1.
 func (c *cluster) run(in io.Reader, args ...string) (stdout, stderr string, code int) {
 	c.t.Helper()
 	path, err := binary()
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	cmd := exec.Command(path, args...)
+	limit, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(limit, path, args...)
 	cmd.Env = append(os.Environ(), "NATS_URL="+c.url, "PAXOSD_INBOX_PREFIX=_INBOX_client")
 	cmd.Stdin = in
 	var o, e bytes.Buffer

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -36,7 +37,8 @@ func TestDamagedStore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b[len(b)/3] ^= 4
+		// A new store's log file ends in zeros, which mean nothing: the bit is one of those that were written.
+		b[len(bytes.TrimRight(b, "\x00"))/3] ^= 4
 		if err := os.WriteFile(file, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
