@@ -19,7 +19,8 @@ import (
 //
 //  1. through which number do the tables hold everything? The engine is opened read-only, with its log files hidden, and
 //     asked for the newest number that was flushed;
-//  2. which numbers do the log files hold? They are read, up to the first record that is damaged or cut short;
+//  2. which numbers do the log files hold? They are read, up to the first record that is damaged or cut short. What has no number, or
+//     not the one after that of the record before it, was not written here by this store: see logFile;
 //  3. together they must be without a gap, and reach what WRITTEN says.
 //
 // What it does not find: damage inside tables, which is found by their sums when they are read; a whole folder put back to an
@@ -52,8 +53,9 @@ func auditLog(log enginewal.LogicalLog, through uint64) (_ uint64, err error) {
 	r := log.OpenForRead()
 	defer func() { err = errors.Join(err, r.Close()) }()
 	var scratch []byte
+	var before uint64 // the number of the record before this one; 0 at the first
 	for {
-		rec, _, err := r.NextRecord()
+		rec, at, err := r.NextRecord()
 		if err != nil {
 			return through, endOfLog(err)
 		}
@@ -63,12 +65,14 @@ func auditLog(log enginewal.LogicalLog, through uint64) (_ uint64, err error) {
 		}
 		n, ok := groupNumber(repr, &scratch)
 		switch {
-		case !ok || n <= through:
-		case n == through+1:
-			through = n
-		default:
+		case !ok:
+			return through, corruptf("the record at byte %d, after write %d, is none of this store's", at.Physical, before)
+		case before > 0 && n != before+1:
+			return through, corruptf("write %d, at byte %d, stands after write %d", n, at.Physical, before)
+		case n > through+1:
 			return through, corruptf("writes %d to %d are in no file: a log file is missing, or the manifest is damaged", through+1, n-1)
 		}
+		before, through = n, max(through, n)
 	}
 }
 

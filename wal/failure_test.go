@@ -15,10 +15,10 @@ import (
 
 // PROTOCOL A8: with a Fatalf that returned, Set(…, Sync) returned nil after a failed fsync.
 func TestA8FailedSyncNeverReturns(t *testing.T) {
-	for _, kind := range []errorfs.OpKind{errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo, errorfs.OpFileWrite} {
+	for _, kind := range []errorfs.OpKind{errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo, errorfs.OpFileWriteAt} {
 		mem := vfs.NewCrashableMem()
 		toggle := &errorfs.Toggle{Injector: errorfs.InjectorFunc(func(op errorfs.Op) error {
-			if strings.HasSuffix(op.Path, ".log") && (op.Kind == kind || kind != errorfs.OpFileWrite && isSync(op.Kind)) {
+			if strings.HasSuffix(op.Path, ".log") && (op.Kind == kind || kind != errorfs.OpFileWriteAt && isSync(op.Kind)) {
 				return errorfs.ErrInjected
 			}
 			return nil

@@ -25,7 +25,11 @@ func (g guard) file(name string, f vfs.File, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, g.check("create", name, err)
 	}
-	return guardedFile{File: f, name: name, g: g}, nil
+	guarded := guardedFile{File: f, name: name, g: g}
+	if strings.HasSuffix(name, logSuffix) {
+		return &logFile{guardedFile: guarded}, nil
+	}
+	return guarded, nil
 }
 
 // Create makes a file. A new manifest gets its name durably at once: the engine makes the marker that points to it before it syncs

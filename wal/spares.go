@@ -14,9 +14,8 @@ import (
 // page several times the processor's time. The engine uses its own log files again, but begins each time without any, and with
 // small ones.
 //
-// A new store makes its spares of zeros, before it says that it exists. Later ones are log files that the engine would remove. The
-// engine's log has the file's number in each chunk, so what an older one left in it is no part of it, as where the engine
-// itself writes over one.
+// A new store makes its spares of zeros, before it says that it exists. Later ones are log files that the engine would remove. What an older
+// log left in the file is no part of the new one: see logFile.
 const (
 	sparePrefix = "spare-"
 
