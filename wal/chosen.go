@@ -121,18 +121,14 @@ func (c *Chosen) load() error {
 
 // loadSlots finds the first and last slot held, and the newest checkpoint.
 func (c *Chosen) loadSlots(g paxos.GenesisID, l *chosenState) error {
-	err := c.lastSlot(kindCheckpoint, g, func(t paxos.Slot, r reader) error {
-		var cp Checkpoint
-		if err := cp.decode(r, t); err != nil {
-			return err
-		}
-		l.checkpoint = t
-		l.start, l.through = t+1, t
-		l.last, l.stamp, l.hash = cp.Last, cp.Stamp, cp.Hash
-		return nil
-	})
+	cp, ok, err := c.newestCheckpoint(g, paxos.MaxSlot)
 	if err != nil {
 		return err
+	}
+	if ok {
+		l.checkpoint = cp.Slot
+		l.start, l.through = cp.Slot+1, cp.Slot
+		l.last, l.stamp, l.hash = cp.Last, cp.Stamp, cp.Hash
 	}
 	first, err := c.firstSlot(g)
 	if err != nil || first == 0 {

@@ -213,8 +213,18 @@ func (c *Chosen) Checkpoint(g paxos.GenesisID, atOrBelow paxos.Slot) (cp Checkpo
 	return cp, ok, nil
 }
 
+// newestCheckpoint looks where an older build kept them last: those are older.
 func (c *Chosen) newestCheckpoint(g paxos.GenesisID, atOrBelow paxos.Slot) (cp Checkpoint, ok bool, err error) {
-	it, err := c.slots(kindCheckpoint, g, 0, atOrBelow)
+	for _, kind := range []keyKind{kindCheckpoint, kindOldCheckpoint} {
+		if cp, ok, err = c.newestOfKind(kind, g, atOrBelow); ok || err != nil {
+			break
+		}
+	}
+	return cp, ok, err
+}
+
+func (c *Chosen) newestOfKind(kind keyKind, g paxos.GenesisID, atOrBelow paxos.Slot) (cp Checkpoint, ok bool, err error) {
+	it, err := c.slots(kind, g, 0, atOrBelow)
 	if err != nil {
 		return Checkpoint{}, false, err
 	}

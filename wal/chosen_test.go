@@ -346,3 +346,32 @@ func TestA8MissingSlotEndsTheProcess(t *testing.T) {
 		t.Fatalf("died of %v", err)
 	}
 }
+
+// Checkpoints stood behind the chosen values once (format.go): those of a store made then still count, the newer ones before them.
+func TestCheckpointOfAnOlderBuildIsRead(t *testing.T) {
+	fsys := vfs.NewMem()
+	c := openChosen(t, fsys)
+	apply(t, c, stateRecord(), chosenRecord(1, 1, 2, []byte("one")), chosenRecord(2, 3, 2, nil), checkpointRecord(2, []byte("older")))
+	move := c.db.NewBatch()
+	from := appendSlotKey(nil, kindCheckpoint, testGenesis, 2)
+	cp, ok, err := c.newestCheckpoint(testGenesis, paxos.MaxSlot)
+	if !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	w := writer{buf: appendSlotKey(nil, kindOldCheckpoint, testGenesis, 2)}
+	cp.encode(&w)
+	key, rec := w.end()
+	if err := errors.Join(move.Set(key, rec, nil), move.Delete(from, nil), move.Commit(pebble.Sync), move.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok, err := c.Checkpoint(testGenesis, 2); !ok || err != nil || string(got.State) != "older" {
+		t.Fatalf("got %+v, %t, %v", got, ok, err)
+	}
+	apply(t, c, chosenRecord(3, 3, 2, nil), checkpointRecord(3, []byte("newer")))
+	for slot, want := range map[paxos.Slot]string{2: "older", 3: "newer", paxos.MaxSlot: "newer"} {
+		if got, ok, err := c.Checkpoint(testGenesis, slot); !ok || err != nil || string(got.State) != want {
+			t.Errorf("at or below %d: got %+v, %t, %v; want %s", slot, got, ok, err, want)
+		}
+	}
+	closeStore(t, c)
+}

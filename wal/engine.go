@@ -28,6 +28,23 @@ const (
 	blockBytes = 32 << 10
 )
 
+const (
+	// oneLevel is the size up to which a learner's store keeps to the engine's lowest level: more than any disk. Whenever the engine
+	// began a level above, at 64 MiB, at ten times that and so on, it wrote all again that had come since.
+	oneLevel = 1 << 50
+	// manyTables is how many tables may lie beside each other where flushes put them. Those of chosen values never lie on each other; beyond
+	// this many the engine writes all that comes once more, to have fewer and larger ones. Its own 500 are 8 GiB of one log.
+	manyTables = 1 << 13
+)
+
+// compressSome compresses what becomes at least an eighth smaller by it, as a tenth of the blocks say: payloads are often
+// compressed or encrypted, and trying each block of those took a fifth of a learner's time.
+func compressSome() *sstable.CompressionProfile {
+	p, off := *sstable.SnappyCompression, sstable.NoCompression
+	p.Name, p.OtherBlocks, p.AdaptiveReductionCutoffPercent = "Some", off.OtherBlocks, p.MinReductionPercent
+	return &p
+}
+
 // engineLogger is the engine's logger. Its Fatalf does not return: with one that did, a write was reported as durable after its
 // sync had failed.
 type engineLogger struct{ s *store }
@@ -64,11 +81,13 @@ func (s *store) engineOptions() *pebble.Options {
 		MaxOpenFiles:                500,
 	}
 	o.Experimental.SpanPolicyFunc = spanPolicy
-	compression := sstable.SnappyCompression
+	compression := compressSome()
 	if s.role == paxos.RoleAcceptor {
 		// What reaches a table here is short-lived: not worth the processor's time.
 		compression = sstable.NoCompression
 		o.L0CompactionThreshold, o.L0StopWritesThreshold = acceptorSublevels, acceptorStop
+	} else {
+		o.LBaseMaxBytes, o.L0CompactionFileThreshold = oneLevel, manyTables
 	}
 	for i := range o.TargetFileSizes {
 		o.TargetFileSizes[i] = tableBytes
@@ -82,6 +101,7 @@ func (s *store) engineOptions() *pebble.Options {
 
 // engineEvents turns what the engine cannot do into the end of the process (PROTOCOL A8).
 func (s *store) engineEvents() *pebble.EventListener {
+
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
 			err = fmt.Errorf("store %s: in the background: %w", s.dir, err)

@@ -17,17 +17,20 @@ import (
 //	pebble/spare-* what the engine's next log files are made of        spares.go
 //
 // Keys: a kind byte, then what it is of. Numbers are big-endian, so that keys sort by them. Each kind's keys of one log
-// ascend as they are written and stand apart from all others, so that the engine never has to merge old with new.
+// ascend as they are written and stand apart from all others, so that the engine never has to merge old with new. Checkpoints do not:
+// old ones are deleted. So they must not border on what ascends: where the engine merges it takes along all that lies between tables
+// that it merged before, and 32 had it write every chosen value once more.
 //
 //	01 item                        of the store: 01 incarnation, 02 boot, 03 write number
 //	10 genesis                     log: name, state, epoch, genesis record
 //	11 genesis                     promise                                        acceptor
 //	12 genesis                     T, trimmed through                             acceptor
+//	13 genesis slot                checkpoint: sequencer state at a mark          learner
 //	20 genesis slot                vote: ballot, checksum and length of its value acceptor
 //	21 genesis slot                the vote's value, as it travelled              acceptor
 //	30 genesis slot                chosen slot, without its value                 learner
 //	31 genesis slot                the chosen value, as it travelled              learner
-//	32 genesis slot                checkpoint: sequencer state at a mark          learner
+//	32 genesis slot                checkpoint of an older build, read only        learner
 //	33 genesis                     diverged: why this copy is never served again  learner
 //
 //	genesis: 16 bytes; slot: 8 bytes
@@ -59,16 +62,17 @@ type keyKind byte
 
 // Kinds of keys.
 const (
-	kindStore      keyKind = 0x01
-	kindLog        keyKind = 0x10
-	kindPromise    keyKind = 0x11
-	kindTrim       keyKind = 0x12
-	kindVote       keyKind = 0x20
-	kindVoteValue  keyKind = 0x21
-	kindSlot       keyKind = 0x30
-	kindSlotValue  keyKind = 0x31
-	kindCheckpoint keyKind = 0x32
-	kindDiverged   keyKind = 0x33
+	kindStore         keyKind = 0x01
+	kindLog           keyKind = 0x10
+	kindPromise       keyKind = 0x11
+	kindTrim          keyKind = 0x12
+	kindCheckpoint    keyKind = 0x13
+	kindVote          keyKind = 0x20
+	kindVoteValue     keyKind = 0x21
+	kindSlot          keyKind = 0x30
+	kindSlotValue     keyKind = 0x31
+	kindOldCheckpoint keyKind = 0x32
+	kindDiverged      keyKind = 0x33
 )
 
 // Items of the store, the second byte of a kindStore key.

@@ -22,8 +22,9 @@ const (
 	// spareBytes is the size of those that are made: the engine's first log files are that small, and full-sized ones take as long to make
 	// as they save.
 	spareBytes = 4 << 20
-	// spareChunk is what is written at once.
-	spareChunk = 1 << 20
+	// spareChunk is what is written at once. The kernel keeps what is written at once as one piece of its cache, and each sync of a few bytes goes over all
+	// of their piece: with 1 MiB at once three acceptors' syncs took a fifth longer.
+	spareChunk = 64 << 10
 )
 
 // spares are those of one store. Its zero value has none and keeps none.

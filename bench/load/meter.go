@@ -93,7 +93,7 @@ func (f *flight) land(ctx context.Context) error {
 	}
 }
 
-const blockBytes = 1 << 20
+const blockBytes = 8 << 20
 
 // block is where payloads are cut from: random bytes, so that nobody gains by compressing them.
 type block []byte
@@ -104,7 +104,7 @@ func newBlock(size int) (block, error) {
 	return b, err
 }
 
-// payloads are cut from a block, each a little further than the one before. One goroutine uses it.
+// payloads are cut from a block, each where the one before ends: had they bytes in common, those who compress would gain. One goroutine uses it.
 type payloads struct {
 	block block
 	size  int
@@ -117,6 +117,6 @@ func (b block) cut(size, number int) *payloads {
 }
 
 func (p *payloads) next() []byte {
-	p.at = (p.at + 61) & (blockBytes - 1)
+	p.at = (p.at + p.size) & (blockBytes - 1)
 	return p.block[p.at : p.at+p.size : p.at+p.size]
 }
