@@ -46,6 +46,9 @@ type engine struct {
 	open     *pending   // takes entries
 	full     []*pending // in order; they wait for room in the core
 	flying   []*pending // in the core, in order
+	inFlight int        // entries in flying
+	given    uint64     // calls that gave entries, ever
+	hold     bool       // those who were just told are about to give more: the open batch waits for it
 	buffered int        // bytes of frames not told yet
 	room     chan struct{}
 	waiters  int // callers that wait on room
@@ -136,6 +139,7 @@ func (e *engine) submit(p *pending) {
 		e.next += uint64(p.count)
 	}
 	e.flying = append(e.flying, p)
+	e.inFlight += int(p.count)
 	e.s.Submit(e.c.now(), session.Batch{Tag: p.tag, Value: b, Deadline: p.deadline, Explain: p.begunAt != 0}, &e.out)
 }
 
@@ -171,6 +175,7 @@ func (e *engine) settle(d *session.Done) {
 	p := e.flying[0]
 	e.flying[0] = nil
 	e.flying = e.flying[1:]
+	e.inFlight -= int(p.count)
 	p.class = d.Class
 	e.explain(p, d)
 	if d.Class == session.Appended {
@@ -271,6 +276,9 @@ func (e *engine) onAnswer(request uint64, msg *nats.Msg) {
 	default:
 		e.s.OnForeign(request)
 	}
+	if len(e.out.Done) > 0 {
+		e.tellAndGather()
+	}
 	e.pump()
 	e.mu.Unlock()
 	if !ours {
@@ -362,7 +370,7 @@ func (e *engine) close(reason error) {
 		p.class, p.err = session.Unknown, &Error{Op: e.op, Log: e.log.name, Class: class, Reason: reason}
 		e.tellAll(p)
 	}
-	e.flying = nil
+	e.flying, e.inFlight = nil, 0
 	e.refuseAll(&Error{Op: e.op, Log: e.log.name, Class: ErrRefused, Reason: reason})
 	close(e.room)
 	e.room = make(chan struct{})

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"runtime"
 	"slices"
 
 	"github.com/paxosd/paxosd/paxos"
@@ -44,8 +45,47 @@ func (e *engine) seal() {
 	e.open = nil
 }
 
-// refill gives batches to the core while it has room. A batch that is not full waits while a few are on their way: what
-// arrives until one of them is done joins it.
+// mayLeave reports whether the core would take a batch now. A full one leaves as soon as there is room. Others gather: each slot of the log
+// costs the processors about the same, however little is in it. Where nothing is on its way, what there is leaves at once. Beside others a batch leaves
+// that has at least as many entries as they have together, few batches at a time. So one that missed an earlier one by a moment waits for it to
+// be done and joins what comes then, instead of following it for ever, while where little is appended nothing waits.
+func (e *engine) mayLeave() bool {
+	switch flying := e.s.Unanswered(); {
+	case e.s.Room() == 0:
+		return false
+	case len(e.full) > 0:
+		return true
+	case e.open == nil || e.hold:
+		return false
+	case flying == 0:
+		return true
+	default:
+		return flying < min(eagerBatches, e.cfg.window) && int(e.open.count) >= e.inFlight
+	}
+}
+
+// maxYields bounds how often those who were told are let through before the open batch leaves.
+const maxYields = 8
+
+// tellAndGather tells the results that the core has, and lets those who get them give what they have next: callers that append one entry
+// after the other all do so now, and their entries leave together instead of one alone and the others after it. There is no timer: it
+// ends as soon as nobody gave anything. It is called with e.mu held, and returns so; meanwhile it is not.
+func (e *engine) tellAndGather() {
+	e.hold = true
+	e.carry()
+	for range maxYields {
+		given := e.given
+		e.mu.Unlock()
+		runtime.Gosched()
+		e.mu.Lock()
+		if e.given == given {
+			break
+		}
+	}
+	e.hold = false
+}
+
+// refill gives batches to the core while it has room.
 func (e *engine) refill() {
 	for e.mayLeave() {
 		if len(e.full) == 0 {

@@ -46,6 +46,7 @@ func (e *engine) put(ctx context.Context, entries []Entry, size int, cfg *append
 		p.callers++
 	}
 	e.buffered += size
+	e.given++
 	e.pump()
 	return p, nil
 }
@@ -62,16 +63,12 @@ func (e *engine) putOne(ctx context.Context, entry *Entry, size int, done func(A
 	p.count++
 	p.waits = append(p.waits, wait{done: done, count: 1})
 	e.buffered += size
+	e.given++
 	owner.owe()
 	if e.mayLeave() {
 		e.pump()
 	}
 	return nil
-}
-
-// mayLeave reports whether the core would take a batch now. While it would not there is nothing to do for one more entry.
-func (e *engine) mayLeave() bool {
-	return e.s.Room() > 0 && (len(e.full) > 0 || e.s.Unanswered() < min(eagerBatches, e.cfg.window))
 }
 
 // await returns with e.mu held once size more bytes may be buffered; on an error it is not held.

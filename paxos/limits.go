@@ -44,8 +44,9 @@ const (
 	// MaxReportsPerChunk bounds the votes in one promise chunk: about 40 bytes each, far below any max_payload.
 	MaxReportsPerChunk = 4096
 
-	// DefaultAloneBytes is the size up to which a value is proposed to the acceptors alone.
-	DefaultAloneBytes = 128 << 10
+	// DefaultAloneBytes is the size up to which a value is proposed to the acceptors alone: a full batch of the client library, and what
+	// the batch and the value add.
+	DefaultAloneBytes = 260 << 10
 
 	// MaxChosenValues bounds the values in one chosen message.
 	MaxChosenValues = 256
