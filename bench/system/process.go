@@ -83,7 +83,11 @@ func (m *managed) start(dir string) error {
 	return nil
 }
 
+// runs reports whether the process was started and has not ended.
 func (m *managed) runs() bool {
+	if m.cmd == nil {
+		return false
+	}
 	select {
 	case <-m.done:
 		return false
@@ -97,7 +101,7 @@ func (g *Group) Kill(name string) error {
 	g.mu.Lock()
 	m := g.find(name)
 	g.mu.Unlock()
-	if m == nil {
+	if m == nil || m.cmd == nil {
 		return fmt.Errorf("kill %s: there is no such process", name)
 	}
 	if err := m.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
