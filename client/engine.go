@@ -279,7 +279,9 @@ func (e *engine) onAnswer(request uint64, msg *nats.Msg) {
 	if len(e.out.Done) > 0 {
 		e.tellAndGather()
 	}
-	e.pump()
+	if !e.closed { // meanwhile it may have been
+		e.pump()
+	}
 	e.mu.Unlock()
 	if !ours {
 		e.c.cfg.foreign(msg.Subject)

@@ -101,7 +101,6 @@ func (s *store) engineOptions() *pebble.Options {
 
 // engineEvents turns what the engine cannot do into the end of the process (PROTOCOL A8).
 func (s *store) engineEvents() *pebble.EventListener {
-
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
 			err = fmt.Errorf("store %s: in the background: %w", s.dir, err)

@@ -26,6 +26,7 @@ import (
 //	11 genesis                     promise                                        acceptor
 //	12 genesis                     T, trimmed through                             acceptor
 //	13 genesis slot                checkpoint: sequencer state at a mark          learner
+//	1f                             fence: nothing, see open.go                    learner
 //	20 genesis slot                vote: ballot, checksum and length of its value acceptor
 //	21 genesis slot                the vote's value, as it travelled              acceptor
 //	30 genesis slot                chosen slot, without its value                 learner
@@ -67,6 +68,7 @@ const (
 	kindPromise       keyKind = 0x11
 	kindTrim          keyKind = 0x12
 	kindCheckpoint    keyKind = 0x13
+	kindFence         keyKind = 0x1f
 	kindVote          keyKind = 0x20
 	kindVoteValue     keyKind = 0x21
 	kindSlot          keyKind = 0x30

@@ -214,7 +214,28 @@ func (s *store) writeFirst() error {
 	if err := s.put(b); err != nil {
 		return err
 	}
-	return b.Commit(pebble.Sync)
+	if s.role != paxos.RoleLearner {
+		return b.Commit(pebble.Sync)
+	}
+	return s.writeFence(b)
+}
+
+// writeFence commits the first batch of a learner's store with a key that lies between all that is small and written again and again, and the chosen
+// values, and brings it to the engine's lowest level. Where the engine merges what lies on each other there it takes along what lies beside it, but not past a
+// table of that level: without the fence it wrote what the first two flushes brought once more, values and all.
+func (s *store) writeFence(b *pebble.Batch) error {
+	s.w.buf = append(s.w.buf[:0], byte(kindFence))
+	encodeNumber(&s.w, 0)
+	if err := s.put(b); err != nil {
+		return err
+	}
+	if err := b.Commit(pebble.Sync); err != nil {
+		return err
+	}
+	if err := s.db.Flush(); err != nil {
+		return err
+	}
+	return s.db.Compact(s.reclaim.ctx, []byte{byte(kindFence)}, []byte{byte(kindFence) + 1}, false)
 }
 
 // reopen opens a store that exists.
