@@ -279,7 +279,7 @@ func (e *engine) onAnswer(request uint64, msg *nats.Msg) {
 	if len(e.out.Done) > 0 {
 		e.tellAndGather()
 	}
-	if !e.closed { // meanwhile it may have been
+	if !e.closed { // it may have been while the engine was not held
 		e.pump()
 	}
 	e.mu.Unlock()

@@ -78,7 +78,7 @@ func (e *engine) tellAndGather() {
 		e.mu.Unlock()
 		runtime.Gosched()
 		e.mu.Lock()
-		if e.given == given {
+		if e.given == given || e.closed {
 			break
 		}
 	}

@@ -1,10 +1,12 @@
 package client_test
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/paxosd/paxosd/client"
 )
@@ -23,11 +25,16 @@ func (c *cluster) counts() (n []int) {
 func TestSmallBatchesWaitForLargerOnes(t *testing.T) {
 	c := newCluster(t)
 	c.learn("l1")
-	came, pass := make(chan struct{}, 8), make(chan struct{})
+	came, pass := make(chan struct{}, 1), make(chan struct{})
+	release := sync.OnceFunc(func() { close(pass) })
+	defer release()
 	c.lead(func(l *leader) {
 		l.drop = func(n int) bool {
 			if n > 1 { // the session's open
-				came <- struct{}{}
+				select {
+				case came <- struct{}{}:
+				default:
+				}
 				<-pass
 			}
 			return false
@@ -45,7 +52,7 @@ func TestSmallBatchesWaitForLargerOnes(t *testing.T) {
 			<-came
 		}
 	}
-	close(pass)
+	release()
 	if err := p.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +61,8 @@ func TestSmallBatchesWaitForLargerOnes(t *testing.T) {
 	}
 }
 
-// Callers that append one entry after the other come to share batches, however they began. With one processor it is certain who comes first.
+// Callers that append one entry after the other come to share batches, however they began. With one processor that does not depend on
+// how long another takes to wake up.
 func TestCallersComeTogether(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	c := newCluster(t)
@@ -77,5 +85,42 @@ func TestCallersComeTogether(t *testing.T) {
 	// Where each answer let the first of its callers leave alone there were more than two batches a round.
 	if n := len(c.counts()); n > 2*each {
 		t.Errorf("%d batches for %d rounds of %d callers", n, each, callers)
+	}
+}
+
+// An entry that waits for batches which were given up, on a connection that is down, has a deadline of its own, though nobody appends any more.
+func TestWaitingEntryTimesOutWhileDisconnected(t *testing.T) {
+	c := newCluster(t)
+	c.learn("l1")
+	came := make(chan struct{})
+	c.lead(func(l *leader) {
+		l.mute = func(n int) bool {
+			if n == 4 { // the session's open, then batches of one, one and two entries
+				close(came)
+			}
+			return n > 1
+		}
+	})
+	p, err := c.client().Log("orders").Producer(t.Context(), client.DeliveryTimeout(200*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	give := func() {
+		if err := p.Append(t.Context(), entry("x"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 4 {
+		give()
+	}
+	<-came
+	c.broker.Shutdown()
+	ctx := deadline(t, wait)
+	if err := p.Flush(ctx); !errors.Is(err, client.ErrUnknown) {
+		t.Fatalf("sent, not answered: %v; want unknown", err)
+	}
+	give()
+	if err := p.Flush(ctx); !errors.Is(err, client.ErrRefused) {
+		t.Fatalf("never sent: %v; want refused", err)
 	}
 }

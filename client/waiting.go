@@ -65,8 +65,11 @@ func (e *engine) putOne(ctx context.Context, entry *Entry, size int, done func(A
 	e.buffered += size
 	e.given++
 	owner.owe()
-	if e.mayLeave() {
+	switch {
+	case e.mayLeave():
 		e.pump()
+	case p.count == 1:
+		e.arm() // its deadline may be all that ends its wait
 	}
 	return nil
 }

@@ -213,14 +213,18 @@ func (c *Chosen) Checkpoint(g paxos.GenesisID, atOrBelow paxos.Slot) (cp Checkpo
 	return cp, ok, nil
 }
 
-// newestCheckpoint looks where an older build kept them last: those are older.
-func (c *Chosen) newestCheckpoint(g paxos.GenesisID, atOrBelow paxos.Slot) (cp Checkpoint, ok bool, err error) {
+// newestCheckpoint looks also where an older build kept them. Those may be the newer ones, if such a build was at work in between.
+func (c *Chosen) newestCheckpoint(g paxos.GenesisID, atOrBelow paxos.Slot) (newest Checkpoint, found bool, err error) {
 	for _, kind := range []keyKind{kindCheckpoint, kindOldCheckpoint} {
-		if cp, ok, err = c.newestOfKind(kind, g, atOrBelow); ok || err != nil {
-			break
+		cp, ok, err := c.newestOfKind(kind, g, atOrBelow)
+		if err != nil {
+			return Checkpoint{}, false, err
+		}
+		if ok && (!found || cp.Slot > newest.Slot) {
+			newest, found = cp, true
 		}
 	}
-	return cp, ok, err
+	return newest, found, nil
 }
 
 func (c *Chosen) newestOfKind(kind keyKind, g paxos.GenesisID, atOrBelow paxos.Slot) (cp Checkpoint, ok bool, err error) {

@@ -368,6 +368,9 @@ func TestCheckpointOfAnOlderBuildIsRead(t *testing.T) {
 		t.Fatalf("got %+v, %t, %v", got, ok, err)
 	}
 	apply(t, c, chosenRecord(3, 3, 2, nil), checkpointRecord(3, []byte("newer")))
+	if l, err := c.Load(); err != nil || l[0].Checkpoint == nil || l[0].Checkpoint.Slot != 3 {
+		t.Errorf("loaded %+v, %v", l, err)
+	}
 	for slot, want := range map[paxos.Slot]string{2: "older", 3: "newer", paxos.MaxSlot: "newer"} {
 		if got, ok, err := c.Checkpoint(testGenesis, slot); !ok || err != nil || string(got.State) != want {
 			t.Errorf("at or below %d: got %+v, %t, %v; want %s", slot, got, ok, err, want)
