@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -156,16 +157,30 @@ func root(t testing.TB) string {
 	return dir
 }
 
-// freePort returns a port that nobody listens on. The broker must keep its port over restarts, so it cannot take any.
+// freePort returns a port that nobody listens on, and none twice. It is below those that systems give to connections: one of those may be taken before
+// the process it is for listens, at its first start or at a later one; the broker must keep its port over restarts.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, last, tries = 10_000, 30_000, 100
+	for range tries {
+		port := first + rand.IntN(last-first)
+		if _, given := portsGiven.LoadOrStore(port, true); given {
+			continue
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatalf("none of %d ports is free", tries)
+	return 0
 }
+
+var portsGiven sync.Map
 
 // newCluster starts a cluster from configs/ in a temporary folder and waits until it takes appends.
 func newCluster(t testing.TB, extra ...string) *cluster {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -158,18 +159,24 @@ func (g *Group) Tail(name string) string {
 	return strings.Join(lines[max(0, len(lines)-5):], " | ")
 }
 
-// Ports returns n free ports of the loopback interface.
+// Ports returns n free ports of the loopback interface. They are below those that systems give to connections: one of those may be taken before the
+// process it is for listens, at its first start or at a later one.
 func Ports(n int) ([]int, error) {
+	const first, last, tries = 10_000, 30_000, 1000
 	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range tries {
+		if len(ports) == n {
+			return ports, nil
+		}
+		port := first + rand.IntN(last-first)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			return nil, err
+			continue
 		}
 		defer func() { _ = l.Close() }() // all are held until the last is known
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, port)
 	}
-	return ports, nil
+	return nil, fmt.Errorf("of %d ports only %d are free", tries, len(ports))
 }
 
 // Until calls try until it succeeds or ctx ends, and returns its last error then.
