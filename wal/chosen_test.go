@@ -367,6 +367,11 @@ func TestCheckpointOfAnOlderBuildIsRead(t *testing.T) {
 	if got, ok, err := c.Checkpoint(testGenesis, 2); !ok || err != nil || string(got.State) != "older" {
 		t.Fatalf("got %+v, %t, %v", got, ok, err)
 	}
+	// Such a build may have been at work after this one.
+	apply(t, c, checkpointRecord(1, []byte("oldest")))
+	if got, ok, err := c.Checkpoint(testGenesis, paxos.MaxSlot); !ok || err != nil || string(got.State) != "older" {
+		t.Fatalf("got %+v, %t, %v", got, ok, err)
+	}
 	apply(t, c, chosenRecord(3, 3, 2, nil), checkpointRecord(3, []byte("newer")))
 	if l, err := c.Load(); err != nil || l[0].Checkpoint == nil || l[0].Checkpoint.Slot != 3 {
 		t.Errorf("loaded %+v, %v", l, err)
